@@ -1,0 +1,45 @@
+"""The credit service: POST /score answers applications with decisions."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+os.environ.setdefault("BENTOML_DO_NOT_TRACK", "True")  # before bentoml asks
+
+import bentoml
+
+from fin_kedro.serving import web
+
+HERE = Path(__file__).parent
+APPLICATION = web.open_application(
+    workflow="credit",
+    package=Path(os.environ.get("FIN_KEDRO_PACKAGE", HERE / "package")),
+    release=HERE / "release.json",
+)
+
+
+@bentoml.service(
+    name="credit",
+    service_class=web.service_class(APPLICATION),
+    image=bentoml.images.Image(  # no distro: the stock one installs compilers and git
+        base_image=f"python:{sys.version_info.major}.{sys.version_info.minor}-slim", distro=""
+    ),
+    **web.SETTINGS,
+)
+@bentoml.asgi_app(web.pages_app(APPLICATION), path="/")
+class Credit:
+    """Decides on credit applications with the approved package."""
+
+    @bentoml.api(
+        route="/score",
+        input_spec=APPLICATION.request,
+        output_spec=APPLICATION.answer,
+        batchable=True,
+        max_batch_size=1000,
+        max_latency_ms=1000,
+    )
+    async def score(self, applications: list) -> list:  # rows of several requests at once
+        """Return one decision per application, in order."""
+        return APPLICATION.scorer.score([vars(row) for row in applications])

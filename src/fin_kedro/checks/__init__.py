@@ -1,0 +1,1 @@
+"""Pure statistics that judge a model: inputs in, figures and verdicts out."""

@@ -1,0 +1,167 @@
+"""The project's commands beside Kedro's own: notebooks, approve, release, models, versions."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from functools import wraps
+from pathlib import Path
+from typing import Any
+
+import click
+from kedro.utils import find_kedro_project
+
+from fin_kedro.authoring_cli import notebooks_group
+
+_ENV = click.option("--env", "-e", default=None, help="conf environment (default: local)")
+
+
+@click.group(name="fin_kedro")
+def cli() -> None:
+    """Commands of fin_kedro."""
+
+
+cli.add_command(notebooks_group)
+
+
+def _plain_errors(command: Callable[..., None]) -> Callable[..., None]:
+    """Refusals are sentences for people, not tracebacks."""
+
+    @wraps(command)
+    def wrapped(*args: Any, **kwargs: Any) -> None:
+        try:
+            command(*args, **kwargs)
+        except (RuntimeError, ValueError, FileNotFoundError) as error:
+            click.secho(f"{type(error).__name__}: {error}", fg="red", err=True)
+            sys.exit(1)
+
+    return wrapped
+
+
+@cli.command()
+@click.argument("workflow")
+@click.option("--by", required=True, help="who approves; not the person who trained it")
+@click.option("--role", required=True, help="in which role (policy.yml lists them)")
+@click.option("--comment", required=True, help="what was looked at, and why it is approved")
+@click.option("--version", default=None, help="registered version (default: the newest validated)")
+@_ENV
+@_plain_errors
+def approve(workflow: str, by: str, role: str, comment: str, version: str | None, env: str | None) -> None:
+    """Approve a validated model on the evidence of its report (four eyes)."""
+    from fin_kedro.governance import approval, registry
+
+    config = _config(env)
+    ledger = _ledger(config, workflow)
+    state, entry = approval.approve(
+        ledger=ledger, workflow=workflow, version=version, by=by, role=role, comment=comment,
+        policy=config["policy"]["approval"],
+    )  # fmt: skip
+    _use_registry(config)
+    tags = {"state": "approved", "approved_by": by.strip(), "approval": entry.hash}
+    registry.tag_version(workflow, state.version, tags, alias="approved")
+    click.echo(
+        f"{workflow} {state.version} approved by {by.strip()} ({role}); ledger entry {entry.number}, "
+        f"{entry.hash[:12]}\nNext: kedro release {workflow}"
+    )
+
+
+@cli.command()
+@click.argument("workflow")
+@click.option("--version", default=None, help="approved version (default: the newest approved)")
+@_ENV
+@_plain_errors
+def release(workflow: str, version: str | None, env: str | None) -> None:
+    """Build the bento of the approved version, and of no other."""
+    from kedro.framework.session import KedroSession
+    from kedro.framework.startup import bootstrap_project
+
+    project = _project()
+    _ledger(_config(env), workflow)
+    bootstrap_project(project)
+    params = {workflow: {"release": {"version": version}}} if version else {}
+    with KedroSession.create(project_path=project, env=env, runtime_params=params) as session:
+        result = session.run(pipeline_names=[f"{workflow}_release"])
+    facts = result[f"{workflow}.release"].load()
+    click.echo(
+        f"{workflow} {facts['version']} (digest {facts['digest'][:12]}, approved by "
+        f"{facts['approved_by']}) is the bento {facts['tag']}\nNext, serve it on 127.0.0.1:3000:\n"
+        f"  {facts['command']}"
+    )
+
+
+@cli.command()
+@click.option("--workflow", default=None, help="only this workflow")
+@_ENV
+@_plain_errors
+def models(workflow: str | None, env: str | None) -> None:
+    """List registered models: which state, since when, by whom."""
+    from rich.console import Console
+    from rich.table import Table
+
+    from fin_kedro.governance.ledger import Ledger
+    from fin_kedro.governance.registry import model_states
+
+    ledgers = {str(p["release"]["ledger"]) for _, p in _workflows(_config(env))}
+    table = Table("workflow", "version", "state", "since (UTC)", "by", "digest", box=None, header_style="bold")
+    for path in sorted(ledgers):
+        ledger = Ledger(path)
+        ledger.verify()
+        for state in model_states(ledger):
+            if workflow in (None, state.workflow):
+                table.add_row(state.workflow, state.version, state.state, state.since[:19], state.by, state.digest[:12])
+    if not table.rows:
+        click.echo("No model is registered yet. `kedro run` trains and registers a candidate.")
+        return
+    Console(width=None if sys.stdout.isatty() else 110).print(table)
+
+
+@cli.command()
+@click.argument("dataset")
+@_ENV
+@_plain_errors
+def versions(dataset: str, env: str | None) -> None:
+    """List the versions of a dataset, newest first, with their content hash."""
+    from fin_kedro.kernel.evidence import open_catalog
+    from fin_kedro.kernel.lineage import file_hash
+
+    catalog = open_catalog(project_path=_project(), env=env or "base")
+    if dataset not in catalog:
+        raise ValueError(f"no dataset {dataset!r} in the catalog; `kedro catalog describe-datasets` lists all.")
+    base = Path(str(getattr(catalog.get(dataset), "_filepath", "")))
+    found = sorted((p for p in base.glob(f"*/{base.name}")), reverse=True)
+    if not found:
+        raise ValueError(f"{dataset} has no version yet at {base}; `kedro run` writes one.")
+    for path in found:
+        click.echo(f"{path.parent.name}  {file_hash(path)[:16]}")
+
+
+def _project() -> Path:
+    project = find_kedro_project(Path.cwd())
+    if project is None:
+        raise FileNotFoundError("no Kedro project here or above; change to the project's folder.")
+    return Path(project)
+
+
+def _config(env: str | None) -> Any:
+    from fin_kedro.kernel.config import project_config
+
+    return project_config(_project(), env)
+
+
+def _workflows(config: Any) -> list[tuple[str, Any]]:
+    return [(n, p) for n, p in config["parameters"].items() if isinstance(p, dict) and "release" in p]
+
+
+def _ledger(config: Any, workflow: str) -> Any:
+    from fin_kedro.governance.ledger import Ledger
+
+    known = dict(_workflows(config))
+    if workflow not in known:
+        raise ValueError(f"no workflow {workflow!r}; there are: {', '.join(known) or 'none'}.")
+    return Ledger(known[workflow]["release"]["ledger"])
+
+
+def _use_registry(config: Any) -> None:
+    import mlflow
+
+    mlflow.set_tracking_uri(config["mlflow"]["server"]["mlflow_tracking_uri"])

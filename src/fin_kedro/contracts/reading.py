@@ -1,0 +1,190 @@
+"""Reads a contract file: Open Data Contract Standard YAML, checked, with line numbers."""
+
+from __future__ import annotations
+
+import difflib
+from pathlib import Path
+from typing import Any
+
+import yaml
+from kedro.io import AbstractDataset
+from open_data_contract_standard.model import OpenDataContractStandard, SchemaProperty
+from pydantic import ValidationError
+
+from fin_kedro.contracts.model import ROLES, TYPES, Column, Contract, ContractError
+
+# What the standard has no field for stands in its `customProperties`.
+_CUSTOM = ("role", "scale", "unit", "recode", "missingCodes", "expectedSign", "reason", "reasonCode")
+_SIGNS = {"positive": 1, "negative": -1, "none": 0}
+
+
+def read_contract(path: str | Path) -> Contract:
+    """Read and check a contract file.
+
+    Raises:
+        ContractError: the file is no contract; names the line, the bad value, the allowed set.
+    """
+    path = Path(path)
+    text = _read(path)
+    document = _parse(text, path)
+    if not document.schema_ or len(document.schema_) != 1:
+        raise ContractError(f"{path}: a contract describes one table; give `schema` one entry.")
+    table = document.schema_[0]
+    lines = _lines(text)
+    columns = [_column(p, path, lines.get(p.name or "", 0)) for p in table.properties or []]
+    _refuse_duplicates(columns, path)
+    contract = Contract(
+        name=table.name or document.name or path.stem,
+        version=document.version or "0",
+        path=path.as_posix(),
+        event=_table_custom(table.customProperties, path).get("event", 1),
+        columns={c.name: c for c in columns},
+    )
+    _check_roles(contract)
+    return contract
+
+
+class ContractDataset(AbstractDataset[None, Contract]):
+    """Kedro dataset of a contract file; read only.
+
+    Args:
+        filepath: path of the YAML file, relative to the project.
+    """
+
+    def __init__(self, *, filepath: str, metadata: dict[str, Any] | None = None) -> None:
+        self._filepath = Path(filepath)
+        self.metadata = metadata
+
+    def load(self) -> Contract:
+        """Read the contract."""
+        return read_contract(self._filepath)
+
+    def save(self, data: None) -> None:
+        """Refuse: a contract is written by people."""
+        raise ContractError(f"{self._filepath} is edited by hand and reviewed; no run writes it.")
+
+    def _describe(self) -> dict[str, Any]:
+        return {"filepath": str(self._filepath)}
+
+    def _exists(self) -> bool:
+        return self._filepath.exists()
+
+
+def _read(path: Path) -> str:
+    if not path.exists():
+        near = sorted(str(p) for p in path.parent.glob("*.odcs.yaml"))
+        raise ContractError(f"no contract at {path}. Contracts there: {near or 'none'}.")
+    return path.read_text(encoding="utf-8")
+
+
+def _parse(text: str, path: Path) -> OpenDataContractStandard:
+    try:
+        return OpenDataContractStandard.from_string(text)
+    except (yaml.YAMLError, ValidationError, TypeError) as error:
+        raise ContractError(
+            f"{path} is no Open Data Contract Standard file: {error}. "
+            "Compare it with conf/base/contracts/credit_applications.odcs.yaml."
+        ) from error
+
+
+def _lines(text: str) -> dict[str, int]:
+    """Line of each column's `name` in the file."""
+    root = yaml.compose(text, Loader=yaml.SafeLoader)
+    found: dict[str, int] = {}
+    for properties in _find(root, "properties"):
+        for item in getattr(properties, "value", []):
+            for name in _find(item, "name", deep=False):
+                found.setdefault(name.value, item.start_mark.line + 1)
+    return found
+
+
+def _find(node: Any, key: str, *, deep: bool = True) -> list[Any]:
+    if isinstance(node, yaml.MappingNode):
+        here = [v for k, v in node.value if k.value == key]
+        below = [f for _, v in node.value for f in _find(v, key)] if deep and not here else []
+        return here + below
+    if isinstance(node, yaml.SequenceNode) and deep:
+        return [f for item in node.value for f in _find(item, key)]
+    return []
+
+
+def _column(item: SchemaProperty, path: Path, line: int) -> Column:
+    where = f"{path}:{line}, column {item.name}"
+    custom = _custom(item, where)
+    options = item.logicalTypeOptions or {}
+    enum = [e for e in item.enum or []]
+    reason = custom.get("reason") or (item.businessName or item.name or "")
+    return Column(
+        name=_need(item.name, "a name", where),
+        type=_one_of(item.logicalType, TYPES, "logicalType", where),
+        role=_one_of(custom.get("role", "ignored"), ROLES, "role", where),
+        required=bool(item.required),
+        minimum=options.get("minimum"),
+        maximum=options.get("maximum"),
+        allowed=tuple(e.value for e in enum),
+        labels={e.value: e.label or "" for e in enum},
+        nominal=item.logicalType == "string" or custom.get("scale") == "nominal",
+        recode=dict(custom.get("recode") or {}),
+        missing_codes=tuple(custom.get("missingCodes") or ()),
+        sign=_SIGNS[_one_of(custom.get("expectedSign", "none"), _SIGNS, "expectedSign", where)],
+        reason=reason,
+        reason_code=custom.get("reasonCode") or (item.name or "").upper(),
+        description=item.description or "",
+        unit=custom.get("unit"),
+        pii=item.classification or "none",
+        example=(item.examples or [None])[0],
+        line=line,
+    )
+
+
+def _custom(item: SchemaProperty, where: str) -> dict[str, Any]:
+    custom = {p.property: p.value for p in item.customProperties or []}
+    for name in custom:
+        if name not in _CUSTOM:
+            raise ContractError(f"{where}: unknown custom property {name!r}{_near(name, _CUSTOM)}")
+    return custom
+
+
+def _table_custom(properties: Any, path: Path) -> dict[str, Any]:
+    custom = {p.property: p.value for p in properties or []}
+    for name in custom:
+        if name != "event":
+            raise ContractError(f"{path}: unknown custom property {name!r}{_near(name, ['event'])}")
+    return custom
+
+
+def _one_of(value: Any, allowed: Any, what: str, where: str) -> Any:
+    if value not in allowed:
+        raise ContractError(f"{where}: {what} is {value!r}{_near(str(value), list(allowed))}")
+    return value
+
+
+def _near(value: str, allowed: Any) -> str:
+    close = difflib.get_close_matches(value, list(allowed), 1)
+    hint = f" Did you mean {close[0]!r}?" if close else ""
+    return f"; allowed are {', '.join(map(str, allowed))}.{hint}"
+
+
+def _need(value: str | None, what: str, where: str) -> str:
+    if not value:
+        raise ContractError(f"{where}: {what} is missing.")
+    return value
+
+
+def _refuse_duplicates(columns: list[Column], path: Path) -> None:
+    names = [c.name for c in columns]
+    twice = sorted({n for n in names if names.count(n) > 1})
+    if twice:
+        raise ContractError(f"{path}: columns stated twice: {', '.join(twice)}. Keep one of each.")
+
+
+def _check_roles(contract: Contract) -> None:
+    """Every workflow needs one id, one target, and something to learn from."""
+    target = contract.target
+    if not contract.id.required or not contract.features:
+        raise ContractError(f"{contract.path}: the id must be required, one column be a feature.")
+    if target.allowed and contract.event not in target.allowed:
+        raise ContractError(
+            f"{contract.where(target.name)}: `event` is {contract.event!r}, which is no allowed "
+            f"value of {target.name}; allowed: {target.allowed_text()}."
+        )

@@ -1,0 +1,208 @@
+"""A contract held against a table: pandera schema, structure, broken rows, cleaning. Ibis only."""
+
+from __future__ import annotations
+
+import functools
+import operator
+from typing import Any
+
+import ibis
+import ibis.expr.types as ir
+import pandera.ibis as pa
+from pandera.errors import SchemaError, SchemaErrors
+
+from fin_kedro.contracts.model import Column, Contract, ContractError
+from fin_kedro.contracts.reading import read_contract
+
+_FAMILIES: dict[str, tuple[type, ...]] = {
+    "integer": (ibis.expr.datatypes.Integer, ibis.expr.datatypes.Floating),
+    "number": (ibis.expr.datatypes.Numeric,),
+    "string": (ibis.expr.datatypes.String,),
+    "boolean": (ibis.expr.datatypes.Boolean,),
+    "date": (ibis.expr.datatypes.Date, ibis.expr.datatypes.Timestamp),
+    "timestamp": (ibis.expr.datatypes.Timestamp, ibis.expr.datatypes.Date),
+}
+_CANONICAL = {"integer": "int64", "number": "float64"}
+
+
+class ContractValidator:
+    """Kedro catalog validator made from a contract.
+
+    Args:
+        contract: path of the contract file.
+        rows: also check every row (for data already cleaned of broken rows); otherwise the
+            structure only: columns, types and the values of the target.
+    """
+
+    def __init__(self, *, contract: str, rows: bool = False) -> None:
+        self._contract = read_contract(contract)
+        self._rows = rows
+
+    def validate(self, data: ir.Table) -> ir.Table:
+        """Return the table, or raise `ContractError` that names column, value, allowed, line."""
+        check_structure(self._contract, data)
+        if self._rows:
+            check_rows(self._contract, data)
+        return data
+
+
+def check_structure(contract: Contract, table: ir.Table) -> None:
+    """Refuse a table whose columns, types or target values are not the contract's."""
+    schema = pandera_schema(contract, table, rows=False)
+    try:
+        schema.validate(table, lazy=True)
+    except SchemaErrors as errors:
+        raise ContractError(_explain(contract, table, errors)) from errors
+    _check_target(contract, table)
+
+
+def check_rows(contract: Contract, table: ir.Table) -> None:
+    """Refuse a table in which any row breaks a rule; `split_rows` gives the good ones."""
+    try:
+        pandera_schema(contract, table, rows=True).validate(table)
+    except SchemaError as error:
+        broken = split_rows(contract, table)[1]
+        sample = broken.order_by(contract.id.name).limit(3).select(contract.id.name, "reason").execute()
+        found = "; ".join(f"{contract.id.name} {i}: {reason}" for i, reason in sample.itertuples(index=False))
+        raise ContractError(
+            f"{contract.name}: {broken.count().execute()} rows break the contract {contract.path}, e.g. {found}. "
+            "Only rows that passed the quarantine belong here: run the credit pipeline from its first node."
+        ) from error
+
+
+def pandera_schema(contract: Contract, table: ir.Table, *, rows: bool) -> pa.DataFrameSchema:
+    """Build the pandera schema (Ibis backend) of a table under a contract.
+
+    A column may come in any type of its family (an integer in int16, say); the family's canonical
+    type is asked for where the table's own is outside of it. All row rules are one expression,
+    as pandera joins the table to itself once per rule (22 s instead of .3 s on 30,000 rows).
+    """
+    present = table.schema()
+    columns = {
+        c.name: pa.Column(_expected_type(c, present.get(c.name)), nullable=True, required=True)
+        for c in contract.columns.values()
+    }
+    whole = pa.Check(lambda data: split_rows(contract, data.table)[1].count() == 0, name="rows")
+    return pa.DataFrameSchema(
+        columns, checks=[whole] if rows else None, strict=False, name=contract.name
+    )
+
+
+def split_rows(contract: Contract, table: ir.Table) -> tuple[ir.Table, ir.Table]:
+    """Part a table into accepted rows and broken ones; the latter with their ``reason``."""
+    known = table.select(*contract.columns)
+    judged = known.mutate(reason=_reasons(contract, known))
+    accepted = judged.filter(judged.reason == "").drop("reason")
+    return accepted, judged.filter(judged.reason != "")
+
+
+def clean(contract: Contract, table: ir.Table) -> ir.Table:
+    """Apply the contract's reading rules: codes that mean missing become NULL, recodes happen."""
+    return table.mutate(**{c.name: clean_column(c, table) for c in contract.columns.values()})
+
+
+def clean_column(column: Column, table: ir.Table) -> ir.Value:
+    """Return one column under its reading rule (the same expression runs inside ONNX)."""
+    value = table[column.name]
+    for code in column.missing_codes:
+        value = value.nullif(ibis.literal(code, type=value.type()))
+    if not column.recode:
+        return value
+    branches = [(value == code, ibis.literal(to, type=value.type())) for code, to in column.recode.items()]
+    return ibis.cases(*branches, else_=value)
+
+
+def _expected_type(column: Column, present: Any) -> Any:
+    if isinstance(present, _FAMILIES[column.type]):
+        return present
+    return ibis.dtype(_CANONICAL.get(column.type, column.type))
+
+
+def _reasons(contract: Contract, table: ir.Table) -> ir.StringValue:
+    """One text per row that lists every broken rule; empty for a good row."""
+    parts = [part for c in contract.columns.values() for part in _column_reasons(c, table)]
+    rows_per_id = table[contract.id.name].count().over(
+        ibis.window(group_by=table[contract.id.name])
+    )
+    parts.append((rows_per_id > 1).ifelse(f"; {contract.id.name} is not unique", ""))
+    return functools.reduce(operator.add, parts).substr(len("; "))
+
+
+def _column_reasons(column: Column, table: ir.Table) -> list[ir.StringValue]:
+    value = table[column.name]
+    parts = []
+    if column.required:
+        parts.append(value.isnull().ifelse(f"; {column.name} is missing", ""))
+    broken = [rule for rule in (_broken_range(column, value), _not_whole(column, value)) if rule is not None]
+    text = ibis.literal(f"; {column.name}: ") + value.cast("string") + f" is not allowed ({column.allowed_text()})"
+    for rule in broken:
+        parts.append(rule.fill_null(False).ifelse(text, ""))
+    return parts
+
+
+def _broken_range(column: Column, value: Any) -> ir.BooleanValue | None:
+    if column.allowed:
+        return ~value.isin(list(column.codes))
+    rules = []
+    if column.minimum is not None:
+        rules.append(value < column.minimum)
+    if column.maximum is not None:
+        rules.append(value > column.maximum)
+    if not rules:
+        return None
+    outside = functools.reduce(operator.or_, rules)
+    return outside & ~value.isin(list(column.missing_codes)) if column.missing_codes else outside
+
+
+def _not_whole(column: Column, value: Any) -> ir.BooleanValue | None:
+    if column.type == "integer" and value.type().is_floating():
+        return value != value.floor()
+    return None
+
+
+def _check_target(contract: Contract, table: ir.Table) -> None:
+    target = contract.target
+    if not target.allowed:
+        return
+    value = table[target.name]
+    unknown = table.filter(value.notnull() & ~value.isin(list(target.codes)))
+    found = unknown.group_by(value).agg(rows=ibis._.count()).order_by(target.name).limit(5).execute()
+    if len(found):
+        text = ", ".join(f"{v!r} ({n} rows)" for v, n in zip(found[target.name].tolist(), found["rows"].tolist(), strict=True))
+        raise ContractError(
+            f"{contract.name}, column {target.name}: unknown target value {text}; "
+            f"allowed: {target.allowed_text()}. An outcome is never guessed: correct the data, or "
+            f"the rule at {contract.where(target.name)}."
+        )
+
+
+def _offender(column: Column, table: ir.Table) -> Any:
+    """Return one value that cannot be read as the column's type (or any, if all can)."""
+    value = table[column.name]
+    present = table.filter(value.notnull())
+    if value.type().is_string() and column.is_number:
+        unreadable = present.filter(value.try_cast("float64").isnull())
+        present = unreadable if unreadable.count().execute() else present
+    found = present.select(column.name).limit(1).execute()[column.name].tolist()
+    return found[0] if found else None
+
+
+def _explain(contract: Contract, table: ir.Table, errors: SchemaErrors) -> str:
+    """Turn pandera's structural findings into sentences with line, value and next step."""
+    present = table.schema()
+    sentences = []
+    for column in contract.columns.values():
+        where = contract.where(column.name)
+        if column.name not in present:
+            sentences.append(f"column {column.name} is missing (stated at {where})")
+        elif not isinstance(present[column.name], _FAMILIES[column.type]):
+            sentences.append(
+                f"column {column.name} is of type {present[column.name]}, "
+                f"e.g. {_offender(column, table)!r}; "
+                f"allowed: {column.type} (stated at {where})"
+            )
+    found = "; ".join(sentences) or str(errors)
+    return (
+        f"{contract.name} does not follow its contract: {found}. The table has the columns "
+        f"{', '.join(present)}. Correct the data, or point its catalog entry and contract at each other."
+    )

@@ -1,0 +1,70 @@
+"""Kedro datasets that kedro-datasets does not have."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import onnx
+from kedro.io import AbstractVersionedDataset, Version
+from kedro_mlflow.io.artifacts import MlflowArtifactDataset
+
+
+class OnnxDataset(AbstractVersionedDataset[onnx.ModelProto, onnx.ModelProto]):
+    """An ONNX model as a file; equal models are equal bytes.
+
+    Args:
+        filepath: path of the ``.onnx`` file (versioned by Kedro).
+    """
+
+    def __init__(
+        self,
+        *,
+        filepath: str,
+        version: Version | None = None,
+        metadata: dict[str, Any] | None = None,
+    ) -> None:
+        super().__init__(filepath=Path(filepath), version=version)
+        self.metadata = metadata
+
+    def save(self, data: onnx.ModelProto) -> None:
+        """Check the model and write it with maps in a fixed order."""
+        onnx.checker.check_model(data)
+        path = Path(str(self._get_save_path()))
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(data.SerializeToString(deterministic=True))
+
+    def load(self) -> onnx.ModelProto:
+        """Read the model."""
+        return onnx.load(str(self._get_load_path()))
+
+    def _describe(self) -> dict[str, Any]:
+        return {"filepath": self._filepath, "version": self._version}
+
+
+class LoggedDataset(MlflowArtifactDataset):
+    """kedro-mlflow's artifact dataset under the catalog's own version.
+
+    kedro-mlflow 2.0.3 lets the wrapped dataset make a save version of its own, which Kedro's catalog
+    refuses ("All datasets in the catalog must have the same save version"). Write ``versioned: true``
+    beside ``dataset``, not inside it.
+
+    Args:
+        dataset: the wrapped dataset's configuration.
+        artifact_path: folder of the artifact in the MLflow run.
+    """
+
+    def __new__(
+        cls,
+        dataset: dict[str, Any],
+        *,
+        artifact_path: str | None = None,
+        version: Version | None = None,
+        metadata: dict[str, Any] | None = None,
+    ) -> Any:
+        """Return the wrapped dataset, with saving logged."""
+        wrapped = super().__new__(
+            cls, {**dataset, "versioned": True}, artifact_path=artifact_path, metadata=metadata
+        )
+        wrapped._version = version
+        return wrapped

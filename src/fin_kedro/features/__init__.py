@@ -1,0 +1,1 @@
+"""Feature definitions, born in notebooks: one Ibis expression per feature."""

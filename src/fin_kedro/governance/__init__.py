@@ -1,0 +1,1 @@
+"""Governance: what is registered, who approved it, and the sealed package that is released."""

@@ -1,0 +1,263 @@
+"""The model registry: MLflow holds the versions, the ledger holds what happened to them."""
+
+from __future__ import annotations
+
+import getpass
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from kedro.io import AbstractVersionedDataset, Version
+from kedro.io.core import DatasetError
+
+from fin_kedro.governance.ledger import Ledger
+from fin_kedro.governance.package import read_package, write_package
+
+# The state that a version is in after an event; the last event counts.
+STATES = {
+    "registered": "candidate",
+    "validated": "validated",
+    "failed": "failed",
+    "approved": "approved",
+    "released": "released",
+}
+
+
+class RegistryError(RuntimeError):
+    """A version is unknown, or not in the state that was asked for."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModelState:
+    """A registered version, its state, since when (UTC, ISO 8601) and by whom."""
+
+    workflow: str
+    version: str
+    digest: str
+    state: str
+    since: str
+    by: str
+
+
+def current_user() -> str:
+    """Who runs this: FIN_KEDRO_USER, else the operating system's user."""
+    return os.environ.get("FIN_KEDRO_USER") or getpass.getuser()
+
+
+def model_states(ledger: Ledger) -> list[ModelState]:
+    """Every registered version with its state, oldest first."""
+    found: dict[tuple[str, str], ModelState] = {}
+    for entry in ledger.entries():
+        event = entry.event
+        key = (event["workflow"], event["version"])
+        found[key] = ModelState(
+            workflow=event["workflow"],
+            version=event["version"],
+            digest=event["digest"],
+            state=STATES[event["event"]],
+            since=entry.at,
+            by=event["by"],
+        )
+    return list(found.values())
+
+
+def find_state(ledger: Ledger, workflow: str, version: str | None, among: tuple[str, ...]) -> ModelState:
+    """Return one version's state; the newest of the states ``among`` if no version is named."""
+    states = [s for s in model_states(ledger) if s.workflow == workflow]
+    if version is not None:
+        states = [s for s in states if s.version == version]
+        if not states:
+            raise RegistryError(_unknown(ledger, workflow, version))
+    fitting = [s for s in states if s.state in among]
+    if not fitting:
+        now = ", ".join(f"{s.version} is {s.state}" for s in states) or "none is registered"
+        raise RegistryError(
+            f"no version of {workflow} is {' or '.join(among)}: {now}. `kedro models` lists all; "
+            f"`kedro run` makes a candidate, `kedro approve {workflow}` approves a validated one."
+        )
+    return fitting[-1]
+
+
+def _unknown(ledger: Ledger, workflow: str, version: str) -> str:
+    known = [f"{s.workflow} {s.version}" for s in model_states(ledger)]
+    return f"{workflow} {version} is not registered; registered are: {', '.join(known) or 'none'}."
+
+
+class CandidateDataset(AbstractVersionedDataset[dict[str, Any], dict[str, Any]]):
+    """Saving writes the package and registers it in MLflow and the ledger; loading describes it.
+
+    Args:
+        workflow: name of the registered model.
+        filepath: folder of the package (versioned by Kedro).
+        ledger: path of the ledger.
+    """
+
+    def __init__(
+        self,
+        *,
+        workflow: str,
+        filepath: str,
+        ledger: str,
+        version: Version | None = None,
+        metadata: dict[str, Any] | None = None,
+    ) -> None:
+        super().__init__(filepath=Path(filepath), version=version)
+        self._workflow = workflow
+        self._ledger = Ledger(ledger)
+        self.metadata = metadata
+
+    def save(self, data: dict[str, Any]) -> None:
+        """Write, log and register a candidate as `assemble_candidate` makes it."""
+        folder = Path(str(self._get_save_path()))
+        content = {k: data[k] for k in ("model", "contract", "decision", "golden")}
+        digest = write_package(folder, workflow=self._workflow, **content)
+        run_id, version = _register(self._workflow, folder, data, digest)
+        record = {
+            "workflow": self._workflow,
+            "version": version,
+            "digest": digest,
+            "run_id": run_id,
+            "trained_by": current_user(),
+        }
+        (folder.parent / "registered.json").write_text(json.dumps(record, indent=1, sort_keys=True))
+        self._ledger.append(
+            event="registered", workflow=self._workflow, version=version, digest=digest,
+            by=record["trained_by"], run_id=run_id, package=self._ledger.relative(folder),
+        )  # fmt: skip
+
+    def load(self) -> dict[str, Any]:
+        """Return ``workflow, version, digest, run_id, trained_by, package`` (folder, verified)."""
+        folder = Path(str(self._get_load_path()))
+        record: dict[str, Any] = json.loads((folder.parent / "registered.json").read_text())
+        read_package(folder, expected_digest=record["digest"])
+        return {**record, "package": folder.as_posix()}
+
+    def _describe(self) -> dict[str, Any]:
+        return {"workflow": self._workflow, "filepath": self._filepath, "version": self._version}
+
+
+def _register(workflow: str, folder: Path, data: Mapping[str, Any], digest: str) -> tuple[str, str]:
+    """Log the graph as an MLflow model with signature and example; give it the alias candidate."""
+    import mlflow
+    import onnx
+    from mlflow.models import ModelSignature
+    from mlflow.types import ColSpec, Schema
+
+    run = mlflow.active_run()
+    if run is None:
+        raise DatasetError("a candidate is registered inside an MLflow run; start it with `kedro run`.")
+    contract = data["contract"]
+    inputs = [ColSpec("string" if not c.is_number else "double", c.name, required=c.required) for c in contract.features]
+    outputs = [ColSpec("double", "probability")]
+    mlflow.log_artifacts(str(folder), "package")
+    logged = mlflow.onnx.log_model(
+        _probability_only(onnx.load_from_string(data["model"])),
+        name=f"{workflow}_model",
+        signature=ModelSignature(Schema(inputs), Schema(outputs)),
+        input_example=_example(data["input_example"], contract),
+        pip_requirements=[f"onnxruntime=={_installed('onnxruntime')}"],
+        save_as_external_data=False,
+        onnx_execution_providers=["CPUExecutionProvider"],
+        metadata={"package_digest": digest},
+    )
+    client = mlflow.MlflowClient()
+    _ensure_model(client, workflow)
+    version = client.create_model_version(
+        workflow, logged.model_uri, run_id=run.info.run_id, model_id=logged.model_id,
+        tags={
+            "contract": f"{contract.name} {contract.version}", "contract_digest": contract.digest,
+            "package_digest": digest, "state": "candidate", "trained_by": current_user(),
+        },
+    ).version  # fmt: skip
+    client.set_registered_model_alias(workflow, "candidate", str(version))
+    return run.info.run_id, str(version)
+
+
+def _probability_only(model: Any) -> Any:
+    """Drop the contributions: MLflow's table of outputs has one value per row and column.
+
+    The package beside it keeps the whole graph; it is what is approved and released.
+    """
+    for output in [o for o in model.graph.output if o.name != "probability"]:
+        model.graph.output.remove(output)
+    return model
+
+
+def _example(rows: Any, contract: Any) -> Any:
+    """Numbers as doubles and strings as strings, as the signature says."""
+    kinds = {c.name: "float64" if c.is_number else "object" for c in contract.features}
+    return rows[list(kinds)].astype(kinds)
+
+
+def _installed(name: str) -> str:
+    from importlib.metadata import version
+
+    return version(name)
+
+
+def _ensure_model(client: Any, workflow: str) -> None:
+    from mlflow.exceptions import MlflowException
+
+    try:
+        client.create_registered_model(workflow)
+    except MlflowException as error:
+        if error.error_code != "RESOURCE_ALREADY_EXISTS":
+            raise
+
+
+class ValidationRecordDataset(AbstractVersionedDataset[dict[str, Any], dict[str, Any]]):
+    """Saving keeps what validation found, as JSON, in the ledger and on the MLflow version.
+
+    Args:
+        filepath: JSON file (versioned by Kedro).
+        ledger: path of the ledger.
+    """
+
+    def __init__(
+        self,
+        *,
+        filepath: str,
+        ledger: str,
+        version: Version | None = None,
+        metadata: dict[str, Any] | None = None,
+    ) -> None:
+        super().__init__(filepath=Path(filepath), version=version)
+        self._ledger = Ledger(ledger)
+        self.metadata = metadata
+
+    def save(self, data: dict[str, Any]) -> None:
+        """Keep a record as `record_validation` makes it."""
+        path = Path(str(self._get_save_path()))
+        path.parent.mkdir(parents=True, exist_ok=True)
+        kept = {**data, "report": {k: self._ledger.relative(v) for k, v in data["report"].items()}}
+        path.write_text(json.dumps(kept, indent=1, sort_keys=True, ensure_ascii=False))
+        candidate, event = data["candidate"], "validated" if data["passed"] else "failed"
+        self._ledger.append(
+            event=event, workflow=candidate["workflow"], version=candidate["version"],
+            digest=candidate["digest"], by=current_user(), record=self._ledger.relative(path),
+            report_digest=data["report_digest"], failed_gates=data["failed_gates"],
+        )  # fmt: skip
+        tag_version(candidate["workflow"], candidate["version"], {"state": event, "report_digest": data["report_digest"]})
+
+    def load(self) -> dict[str, Any]:
+        """Return the record, with the report's files as absolute paths."""
+        content: dict[str, Any] = json.loads(Path(str(self._get_load_path())).read_text())
+        report = {k: self._ledger.resolve(v).as_posix() for k, v in content["report"].items()}
+        return {**content, "report": report}
+
+    def _describe(self) -> dict[str, Any]:
+        return {"filepath": self._filepath, "version": self._version}
+
+
+def tag_version(workflow: str, version: str, tags: Mapping[str, str], alias: str | None = None) -> None:
+    """Mirror a state onto the MLflow version, for those who look there."""
+    import mlflow
+
+    client = mlflow.MlflowClient()
+    for name, value in tags.items():
+        client.set_model_version_tag(workflow, version, name, value)
+    if alias:
+        client.set_registered_model_alias(workflow, alias, version)

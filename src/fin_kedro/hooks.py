@@ -1,0 +1,126 @@
+"""Kedro hooks: what a run shows, what it records, and the threads it uses."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Mapping
+from typing import Any
+
+from kedro.framework.context import KedroContext
+from kedro.framework.hooks import hook_impl
+from kedro.pipeline import Pipeline
+from kedro.pipeline.node import Node
+
+from fin_kedro.kernel.lineage import Lineage
+from fin_kedro.kernel.summary import RunClock, print_failure, print_summary
+
+RUN_CONTEXT = "params:run_context"
+
+
+class ThreadHooks:
+    """Numeric libraries use one thread, so that sums do not depend on the machine's cores."""
+
+    @hook_impl(tryfirst=True)
+    def before_pipeline_run(self) -> None:
+        """Limit BLAS and OpenMP pools; CatBoost has its own constant thread count."""
+        import matplotlib
+        from threadpoolctl import threadpool_limits
+
+        matplotlib.use("agg")
+        self._limits = threadpool_limits(limits=1, user_api="blas")
+
+    @hook_impl
+    def after_pipeline_run(self) -> None:
+        """Lift the limits."""
+        self._limits.restore_original_limits()
+
+    @hook_impl
+    def on_pipeline_error(self) -> None:
+        """Lift the limits."""
+        self._limits.restore_original_limits()
+
+
+class LineageHooks:
+    """Records which version of which dataset, by content hash, each node read and wrote."""
+
+    def __init__(self) -> None:
+        self._lineage = Lineage()
+        self._env = "local"
+
+    @hook_impl
+    def after_context_created(self, context: KedroContext) -> None:
+        """Remember project and environment."""
+        self._env = context.env or "base"
+        self._lineage = Lineage(root=context.project_path)
+
+    @hook_impl
+    def before_pipeline_run(self, run_params: Mapping[str, Any], pipeline: Pipeline, catalog: Any) -> None:
+        """Start the record."""
+        self._lineage.start(run_params, pipeline, catalog)
+
+    @hook_impl
+    def after_dataset_loaded(self, dataset_name: str, node: Node) -> None:
+        """Record a read."""
+        self._lineage.add("read", dataset_name, node)
+
+    @hook_impl
+    def after_dataset_saved(self, dataset_name: str, node: Node) -> None:
+        """Record a write."""
+        self._lineage.add("written", dataset_name, node)
+
+    @hook_impl
+    def before_node_run(self, node: Node) -> dict[str, Any] | None:
+        """Tell a node that asks for it which versions it was given."""
+        if RUN_CONTEXT not in node.inputs:
+            return None
+        return {RUN_CONTEXT: {"env": self._env, **self._lineage.given_to(node)}}
+
+    @hook_impl(tryfirst=True)
+    def after_pipeline_run(self, catalog: Any) -> None:
+        """Keep the record with the run's data and in MLflow, before MLflow's run ends."""
+        self._lineage.finish(catalog, outcome="completed")
+
+    @hook_impl(tryfirst=True)
+    def on_pipeline_error(self, catalog: Any) -> None:
+        """Keep the record of a failed run too."""
+        self._lineage.finish(catalog, outcome="failed")
+
+
+class ProgressHooks:
+    """One line per node, a table at the end, and a way on after a failure."""
+
+    def __init__(self) -> None:
+        self._clock = RunClock()
+        self._done = 0
+        self._all = 0
+
+    @hook_impl
+    def before_pipeline_run(self, pipeline: Pipeline) -> None:
+        """Count the nodes."""
+        self._clock, self._done, self._all = RunClock(), 0, len(pipeline.nodes)
+
+    @hook_impl(tryfirst=True)
+    def before_node_run(self, node: Node) -> None:
+        """Say which node starts."""
+        if sys.stderr.isatty():
+            print(f"  {self._done + 1:>2}/{self._all} {node.name} ...", end="\r", file=sys.stderr, flush=True)
+        self._clock.start_node(node.name)
+
+    @hook_impl(trylast=True)
+    def after_node_run(self, node: Node) -> None:
+        """Say how long it took."""
+        seconds = self._clock.end_node(node.name)
+        self._done += 1
+        print(f"  {self._done:>2}/{self._all} {node.name:<42} {seconds:6.1f} s", file=sys.stderr, flush=True)
+
+    @hook_impl
+    def on_node_error(self, error: Exception, node: Node, inputs: Mapping[str, Any], catalog: Any) -> None:
+        """Say what failed on which data, and how to go on."""
+        self._clock.end_node(node.name)
+        print_failure(error, node, inputs, catalog)
+
+    @hook_impl(trylast=True)
+    def after_pipeline_run(self, pipeline: Pipeline, catalog: Any) -> None:
+        """Print the table and the next commands."""
+        print_summary(pipeline, catalog, self._clock, finished=time.time())

@@ -1,0 +1,1 @@
+"""Execution of validation notebooks, their evidence and their reports."""

@@ -1,0 +1,141 @@
+"""What a person reads at the end of a run: the table, the next commands, or what went wrong."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import psutil
+from kedro.pipeline import Pipeline
+from kedro.pipeline.node import Node
+
+
+class RunClock:
+    """Seconds of node work, and of the whole process (imports and start-up included)."""
+
+    def __init__(self) -> None:
+        self._began: dict[str, float] = {}
+        self.nodes: dict[str, float] = {}
+        self.process_began = psutil.Process().create_time()
+
+    def start_node(self, name: str) -> None:
+        """Note that a node begins."""
+        self._began[name] = time.perf_counter()
+
+    def end_node(self, name: str) -> float:
+        """Note that a node ended; returns its seconds."""
+        self.nodes[name] = time.perf_counter() - self._began.get(name, time.perf_counter())
+        return self.nodes[name]
+
+    def shares(self, finished: float) -> tuple[float, float]:
+        """Seconds of the process until ``finished`` (epoch), and the share that was not node work."""
+        whole = finished - self.process_began
+        return whole, max(0.0, 1 - sum(self.nodes.values()) / whole)
+
+
+def print_summary(pipeline: Pipeline, catalog: Any, clock: RunClock, *, finished: float) -> None:
+    """Print what each workflow of this run came to, and what to type next."""
+    outputs = {name for node in pipeline.nodes for name in node.outputs}
+    for workflow in sorted({name.split(".")[0] for name in outputs if "." in name}):
+        if f"{workflow}.metrics" in outputs:
+            _print_table(workflow, catalog, outputs)
+        _print_next(workflow, catalog, outputs)
+    whole, share = clock.shares(finished)
+    print(
+        f"\n{whole:.0f} s in all: {sum(clock.nodes.values()):.0f} s in {len(clock.nodes)} nodes, "
+        f"{share:.0%} for everything else (start-up, loading, saving, tracking)"
+    )
+
+
+def _print_table(workflow: str, catalog: Any, outputs: Iterable[str]) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    metrics = catalog.load(f"{workflow}.metrics")["test"]
+    verdicts = _verdicts(workflow, catalog, outputs)
+    table = Table(title=f"{workflow}: test part, 95 % intervals", title_justify="left")
+    for heading in ("model", "AUC", "KS", "Brier", "AIR (lowest)", "gates"):
+        table.add_column(heading)
+    decides = catalog.load(f"{workflow}.decision_policy")["model"]
+    for model, figures in metrics.items():
+        judged = model == decides and verdicts is not None
+        table.add_row(
+            f"{model}{' (decides)' if model == decides else ''}",
+            *(_figure(figures[name]) for name in ("auc", "ks", "brier")),
+            _lowest_air(verdicts) if judged else "",
+            _gates(verdicts) if judged else "",
+        )
+    width = None if sys.stdout.isatty() else 110
+    Console(width=width).print(table)
+
+
+def _verdicts(workflow: str, catalog: Any, outputs: Iterable[str]) -> list[Mapping[str, Any]] | None:
+    name = f"{workflow}.verdicts"
+    return catalog.load(name)["verdicts"] if name in outputs else None
+
+
+def _figure(figure: Mapping[str, float]) -> str:
+    return f"{figure['value']:.4f} [{figure['low']:.4f}, {figure['high']:.4f}]"
+
+
+def _lowest_air(verdicts: list[Mapping[str, Any]] | None) -> str:
+    found = [v for v in verdicts or [] if v["code"].startswith("FAI-AIR") and v["value"] is not None]
+    if not found:
+        return "not measured"
+    lowest = min(found, key=lambda v: v["value"])
+    return f"{lowest['value']:.3f} ({lowest['code'].removeprefix('FAI-AIR-')})"
+
+
+def _gates(verdicts: list[Mapping[str, Any]] | None) -> str:
+    gates = [v for v in verdicts or [] if v["gate"] and v["status"] != "not_applicable"]
+    warned = sum(v["status"] == "warn" for v in verdicts or [])
+    passed = sum(v["status"] != "fail" for v in gates)
+    return f"{passed}/{len(gates)} passed" + (f", {warned} warnings" if warned else "")
+
+
+def _print_next(workflow: str, catalog: Any, outputs: Iterable[str]) -> None:
+    if f"{workflow}.contract_report" in outputs:
+        report = catalog.load(f"{workflow}.contract_report")
+        print(f"{report['quarantined']} of {report['rows']} rows quarantined (contract {report['contract']} {report['contract_version']})")
+    if f"{workflow}.validation_record" in outputs:
+        record = catalog.load(f"{workflow}.validation_record")
+        version = record["candidate"]["version"]
+        print(
+            f"Candidate {workflow} {version} passed validation. Read {_short(record['report']['html'])}\n"
+            "Next:\n"
+            f'  kedro approve {workflow} --by "Your Name" --role model_validator --comment "why"\n'
+            f"  kedro release {workflow}\n"
+            "  kedro models"
+        )
+
+
+def _short(path: str) -> str:
+    import os
+
+    return os.path.relpath(path)
+
+
+def print_failure(error: BaseException, node: Node, inputs: Mapping[str, Any], catalog: Any) -> None:
+    """Say which node failed on which data, and the command that resumes from it."""
+    data = ", ".join(
+        f"{name} ({version})" if (version := _version(catalog, name)) else name
+        for name in inputs
+        if not name.startswith("params:")
+    )
+    print(
+        f"\n{node.name} failed: {type(error).__name__}: {error}\n"
+        f"  on: {data or 'no data'}\n"
+        f"  with: {', '.join(n for n in inputs if n.startswith('params:')) or 'no parameters'}\n"
+        f"  resume when mended: kedro run --from-nodes={node.name}",
+        file=sys.stderr,
+    )
+
+
+def _version(catalog: Any, name: str) -> str | None:
+    try:
+        dataset = catalog.get(name)
+        return str(dataset.resolve_load_version()) if getattr(dataset, "_version", None) else None
+    except Exception:  # a failure report must not fail itself
+        return None

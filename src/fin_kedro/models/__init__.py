@@ -1,0 +1,1 @@
+"""Models, born in notebooks: champion, scorecard, calibration, and their one ONNX graph."""

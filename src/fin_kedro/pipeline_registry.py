@@ -1,0 +1,35 @@
+"""The project's pipelines: stages are written once and stand in a namespace per workflow."""
+
+from __future__ import annotations
+
+from kedro.pipeline import Pipeline, pipeline
+
+from fin_kedro.pipelines import credit, release, training, validation
+
+WORKFLOWS = ("credit",)
+# Policy binds every workflow alike, so these parameters have no namespace.
+POLICY = ("params:quarantine", "params:parity", "params:gates", "params:run_context")
+
+
+def register_pipelines() -> dict[str, Pipeline]:
+    """Return every pipeline by name; `kedro run` runs ``__default__``."""
+    table = {"credit": credit.create_pipeline()}
+    stages = {"training": training.create_pipeline(), "validation": validation.create_pipeline()}
+    release_stage = release.create_pipeline()
+    pipelines: dict[str, Pipeline] = {}
+    for workflow in WORKFLOWS:
+        whole = _namespaced(table[workflow], workflow)
+        for name, stage in stages.items():
+            pipelines[f"{workflow}_{name}"] = _namespaced(stage, workflow)
+            whole += pipelines[f"{workflow}_{name}"]
+        pipelines[workflow] = whole
+        pipelines[f"{workflow}_release"] = _namespaced(release_stage, workflow)
+    return {"__default__": sum((pipelines[w] for w in WORKFLOWS), Pipeline([])), **pipelines}
+
+
+def _namespaced(stage: Pipeline, workflow: str) -> Pipeline:
+    """Put a stage's datasets and parameters under the workflow's name; policy is the same for all."""
+    shared = {name for name in stage.inputs() if name in POLICY}
+    return pipeline(
+        stage, namespace=workflow, parameters=shared, prefix_datasets_with_namespace=True
+    )

@@ -1,0 +1,1 @@
+"""Pipelines: one folder a stage, `nodes` born in a notebook, `pipeline` is wiring only."""

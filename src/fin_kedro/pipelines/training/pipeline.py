@@ -1,0 +1,45 @@
+"""Model table to a registered candidate."""
+
+from kedro.pipeline import Pipeline, node
+
+from fin_kedro.pipelines.training import nodes
+
+
+def create_pipeline() -> Pipeline:
+    """Train, calibrate, decide, explain, export, compare, measure, register."""
+    table, models = ["model_table", "features"], ["champion", "scorecard"]
+    graphs = ["champion_graph", "scorecard_graph"]
+    steps = [
+        (nodes.train_champion, [*table, "params:champion"], ["champion", "champion_trials"]),
+        (nodes.train_scorecard, [*table, "params:scorecard"], ["scorecard", "scorecard_points"]),
+        (nodes.calibrate_models, [*table, *models], "calibrations"),
+        (nodes.set_decision_policy, "params:decision", "decision_policy"),
+        (nodes.score_rows, [*table, *models, "calibrations", "decision_policy"], "scores"),
+        (nodes.explain_champion, [*table, "champion"], ["shap_values", "shap_summary"]),
+        (
+            nodes.export_graphs,
+            ["contract", "features", "params:features", *models, "calibrations"],
+            graphs,
+        ),
+        (
+            nodes.check_parity,
+            ["accepted", "contract", "scores", *graphs, "decision_policy", "params:parity"],
+            "parity",
+        ),
+        (
+            nodes.measure_models,
+            ["scores", "decision_policy", "params:bootstrap"],
+            ["metrics", "calibration_curves", "mlflow_metrics"],
+        ),
+        (
+            nodes.draw_figures,
+            ["scores", "calibration_curves", "shap_summary"],
+            ["roc_figure", "reliability_figure", "importance_figure"],
+        ),
+        (
+            nodes.assemble_candidate,
+            ["accepted", "contract", "scores", *graphs, "decision_policy", "parity"],
+            "candidate",
+        ),
+    ]
+    return Pipeline([node(f, i, o, name=f.__name__, tags="training") for f, i, o in steps])

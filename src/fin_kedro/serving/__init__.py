@@ -1,0 +1,1 @@
+"""Serving: an approved package becomes decisions, in a process and over HTTP."""

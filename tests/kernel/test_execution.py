@@ -1,0 +1,181 @@
+"""Execution fails closed, keeps what was executed, and gives the same bytes every time."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import nbformat
+import pytest
+
+from fin_kedro.kernel.execution import ReportResult, execute_report
+
+RECORD = """from fin_kedro.checks.verdict import judge
+from fin_kedro.kernel.record import record_verdicts
+record_verdicts([judge(code="A", title="a", value=1.0, limits={"min": 0})])"""
+PARAMETERS = "rows: int = 3\nversions: dict = {}\nproject_path: str = '.'"
+
+Write = Callable[..., Path]
+
+
+@pytest.fixture
+def write(tmp_path: Path) -> Write:
+    def notebook(*cells: str, parameters: str = PARAMETERS, name: str = "report.ipynb") -> Path:
+        node = nbformat.v4.new_notebook()
+        node.metadata["kernelspec"] = {"name": "other", "display_name": "x", "language": "python"}
+        node.cells = [
+            nbformat.v4.new_markdown_cell("# A report", id="title"),
+            nbformat.v4.new_code_cell(parameters, id="given", metadata={"tags": ["parameters"]}),
+        ]
+        node.cells += [nbformat.v4.new_code_cell(c, id=f"c{n}") for n, c in enumerate(cells)]
+        nbformat.write(node, tmp_path / name)
+        return tmp_path / name
+
+    return notebook
+
+
+def run(notebook: Path, **parameters: object) -> ReportResult:
+    return execute_report(notebook=notebook, parameters=parameters, timeout=60)
+
+
+def test_verdicts_of_a_complete_run(write: Write) -> None:
+    seen: list[tuple[int, int]] = []
+    notebook = write("import sys; print(sys.executable, rows)", RECORD)
+    result = execute_report(
+        notebook=notebook, parameters={"rows": 7}, progress=lambda *done: seen.append(done)
+    )
+    assert result.error is None
+    assert [verdict["code"] for verdict in result.verdicts] == ["A"]
+    assert f"{sys.executable} 7" in result.notebook_json  # the interpreter that runs the tests
+    assert seen[-1] == (5, 5)
+    assert "1 pass" in result.html
+
+
+def test_two_runs_give_the_same_bytes_and_no_place(write: Write) -> None:
+    notebook = write("import time, numpy; print('a'); time.sleep(.02); print('b')", RECORD)
+    first = run(notebook, versions={"a": "2026-01-01"}, project_path="/one")
+    second = run(notebook, versions={"a": "2026-01-02"}, project_path="/two")
+    assert first.error is None
+    assert (first.notebook_json, first.html) == (second.notebook_json, second.html)
+    assert "2026-01" not in first.notebook_json
+    metadata = [cell["metadata"] for cell in json.loads(first.notebook_json)["cells"]]
+    assert all(set(found) <= {"tags"} for found in metadata)
+
+
+def test_misspelt_parameter_runs_nothing(write: Write, tmp_path: Path) -> None:
+    result = run(write(f"open({str(tmp_path / 'ran')!r}, 'w')", RECORD), rws=7)
+    assert result.error is not None
+    assert "no parameter 'rws'; it declares ['project_path', 'rows', 'versions']" in str(
+        result.error
+    )
+    assert not (tmp_path / "ran").exists()
+
+
+def test_required_parameter(write: Write) -> None:
+    notebook = write(RECORD, parameters="rows: int = None\nnote: str | None = None")
+    result = run(notebook)
+    assert result.error is not None
+    assert "needs the parameter 'rows'" in result.error["message"]
+    assert run(notebook, rows=1).error is None
+
+
+def test_notebook_without_a_parameters_cell(write: Write) -> None:
+    notebook = write(RECORD)
+    node = nbformat.read(notebook, as_version=4)
+    node.cells[1].metadata.tags = []
+    nbformat.write(node, notebook)
+    result = run(notebook)
+    assert result.error is not None
+    assert "0 cells tagged 'parameters'" in result.error["message"]
+
+
+def test_failing_cell_is_named_and_the_rest_kept(write: Write) -> None:
+    result = run(write("print('before')", "1 / 0", RECORD), rows=1)
+    assert result.error == {"cell": 4, "name": "ZeroDivisionError", "message": "division by zero"}
+    assert result.verdicts == []
+    assert "before" in result.notebook_json
+    assert "This report is not complete" in result.html
+    assert "papermill-error-cell" not in result.notebook_json
+
+
+def test_early_exit_is_an_error(write: Write) -> None:
+    result = run(write("import sys; sys.exit(0)", "assert False", RECORD))
+    assert result.error is not None
+    assert result.error["name"] == "SystemExit"
+    assert result.verdicts == []
+
+
+def test_record_before_an_early_exit_does_not_count(write: Write) -> None:
+    result = run(write(RECORD, "import sys; sys.exit(0)"))
+    assert result.error is not None
+    assert result.verdicts == []
+
+
+def test_dead_kernel_is_an_error(write: Write) -> None:
+    result = run(write("print('before')", "import os; os._exit(138)", RECORD))
+    assert result.error is not None
+    assert result.error["name"] == "DeadKernelError"
+    assert result.error["cell"] == 3
+    assert "before" in result.notebook_json
+
+
+def test_timeout_is_an_error(write: Write) -> None:
+    notebook = write("import time; time.sleep(60)", RECORD)
+    result = execute_report(notebook=notebook, parameters={}, timeout=2)
+    assert result.error is not None
+    assert "Timeout" in result.error["name"]
+
+
+def test_missing_record_is_an_error(write: Write) -> None:
+    result = run(write("print('all good')"))
+    assert result.error is not None
+    assert "ended without recording" in result.error["message"]
+
+
+def test_record_must_come_last_and_once(write: Write) -> None:
+    result = run(write(RECORD, "print('after')"))
+    assert result.error is not None
+    assert "in the last cell" in result.error["message"]
+    twice = run(write(f"{RECORD}\n{RECORD}"))
+    assert twice.error is not None
+
+
+def test_an_old_record_in_the_file_does_not_count(write: Write) -> None:
+    executed = json.loads(run(write(RECORD)).notebook_json)
+    old = nbformat.from_dict(executed)
+    old.cells[-1].source = "print('no record')"
+    path = write(RECORD)
+    nbformat.write(old, path)
+    assert run(path).error is not None
+
+
+def test_shell_failure_without_a_record_is_an_error(write: Write) -> None:
+    assert run(write("!false")).error is not None
+
+
+def test_unknown_kernel_is_an_error(write: Write) -> None:
+    result = execute_report(notebook=write(RECORD), parameters={}, kernel_name="no-such-kernel")
+    assert result.error is not None
+    assert "no-such-kernel" in result.error["message"]
+
+
+def test_braces_in_the_path(write: Write) -> None:
+    assert run(write(RECORD, name="report {workflow}.ipynb")).error is None
+
+
+def test_path_does_not_choose_the_interpreter(
+    write: Write, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    spec = tmp_path / "jupyter" / "kernels" / "python3" / "kernel.json"
+    spec.parent.mkdir(parents=True)
+    spec.write_text(json.dumps({"argv": ["false"], "display_name": "x", "language": "python"}))
+    monkeypatch.setenv("JUPYTER_PATH", str(tmp_path / "jupyter"))
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert run(write(RECORD)).error is None
+
+
+def test_missing_notebook(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError, match="name one under notebooks/validation"):
+        run(tmp_path / "none.ipynb")

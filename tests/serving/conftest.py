@@ -1,0 +1,120 @@
+"""One real server for all HTTP tests: built as a bento, served from outside the repository."""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from fin_kedro.serving.release import ReleasedBento, build_bento
+
+from .tiny_package import write_tiny
+
+ROOT = Path(__file__).parents[2]
+_SERVE = "from bentoml_cli.cli import cli; cli()"
+
+
+@dataclass
+class Server:
+    """A running server."""
+
+    url: str
+    log: Path
+    process: subprocess.Popen[bytes]
+
+
+def release_record(digest: str, **changes: str) -> dict[str, str]:
+    """Return a complete release record."""
+    record = {
+        "workflow": "credit",
+        "version": "7",
+        "digest": digest,
+        "approved_by": "a validator",
+        "approved_at": "2026-11-22T09:00:00+00:00",
+        "report_digest": "cd" * 32,
+    }
+    return {**record, **changes}
+
+
+def build_tiny(folder: Path, **changes: Any) -> ReleasedBento:
+    """Write the tiny package into a folder and build its bento there."""
+    digest = write_tiny(folder / "package")
+    return build_bento(
+        package_dir=folder / "package",
+        release=release_record(digest, **changes),
+        service_dir=ROOT / "bentos" / "credit",
+        output_dir=folder / "releases",
+        lock=ROOT / "requirements.lock",
+    )
+
+
+def clean_environment(home: Path) -> dict[str, str]:
+    """An environment in which the repository is not on Python's path."""
+    kept = {k: v for k, v in os.environ.items() if not k.startswith(("PYTHON", "BENTOML", "FIN_"))}
+    return {**kept, "BENTOML_HOME": str(home), "BENTOML_DO_NOT_TRACK": "True"}
+
+
+def serve(target: str, *, home: Path, cwd: Path, port: int, log: Path) -> subprocess.Popen[bytes]:
+    """Start ``bentoml serve`` on 127.0.0.1 without the repository in sight."""
+    command = [sys.executable, "-P", "-c", _SERVE, "serve", target, "--port", str(port)]
+    with log.open("wb") as output:
+        return subprocess.Popen(
+            command, cwd=cwd, env=clean_environment(home), stdout=output, stderr=output
+        )
+
+
+def free_port() -> int:
+    """Return a port that nothing listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@pytest.fixture(scope="session")
+def bento(tmp_path_factory: pytest.TempPathFactory) -> ReleasedBento:
+    """The tiny package as a bento."""
+    return build_tiny(tmp_path_factory.mktemp("bento"))
+
+
+@pytest.fixture(scope="session")
+def server(bento: ReleasedBento, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """The bento, served."""
+    folder = tmp_path_factory.mktemp("served")
+    port = free_port()
+    running = serve(bento.tag, home=bento.home, cwd=folder, port=port, log=folder / "server.log")
+    found = Server(f"http://127.0.0.1:{port}", folder / "server.log", running)
+    try:
+        _wait_until_ready(found)
+        yield found
+    finally:
+        running.terminate()
+        running.wait(timeout=30)
+
+
+@pytest.fixture(scope="session")
+def client(server: Server) -> Iterator[httpx.Client]:
+    """An HTTP client of the server."""
+    with httpx.Client(base_url=server.url, timeout=30, trust_env=False) as found:
+        yield found
+
+
+def _wait_until_ready(server: Server, seconds: float = 90) -> None:
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        if server.process.poll() is not None:
+            break
+        try:
+            if httpx.get(f"{server.url}/readyz", trust_env=False).status_code == 200:
+                return
+        except httpx.TransportError:
+            time.sleep(0.2)
+    raise RuntimeError(f"the server did not start:\n{server.log.read_text()}")

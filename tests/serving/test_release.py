@@ -1,0 +1,169 @@
+"""The bento: the right content, the same bytes again, and no more than scoring needs."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from fin_kedro.governance.package import PackageError
+from fin_kedro.serving import release as release_module
+from fin_kedro.serving.release import (
+    ReleasedBento,
+    ReleaseError,
+    build_bento,
+    locked_requirements,
+    requirement_closure,
+)
+
+from .conftest import ROOT, build_tiny, clean_environment, release_record
+from .tiny_package import write_tiny
+
+LOCK = """\
+# a comment
+numpy==2.4.6 ; python_full_version < '3.14' \\
+    --hash=sha256:aa \\
+    --hash=sha256:bb
+    # via onnxruntime
+catboost==1.2.10 \\
+    --hash=sha256:cc
+"""
+
+
+def test_what_a_bento_holds(bento: ReleasedBento) -> None:
+    source = bento.path / "src"
+    assert json.loads((source / "release.json").read_text())["version"] == "7"
+    assert {p.name for p in (source / "package").iterdir()} == {
+        "model.onnx",
+        "contract.json",
+        "decision.json",
+        "golden.json",
+        "package.json",
+    }
+    parts = {p.name for p in (source / "fin_kedro").iterdir()} - {"__pycache__"}
+    assert parts == {"__init__.py", "contracts", "governance", "serving"}
+    assert not (source / "fin_kedro" / "serving" / "release.py").exists()
+    assert (bento.home / "bentos" / "credit" / "latest").read_text() == bento.path.name
+    assert bento.size < 2_000_000
+
+
+def test_requirements_are_hashed_and_few(bento: ReleasedBento) -> None:
+    text = (bento.path / "env" / "python" / "requirements.txt").read_text()
+    names = {line.split("==")[0] for line in text.splitlines() if line and not line[0].isspace()}
+    assert {"bentoml", "onnxruntime", "numpy", "pydantic", "uvloop", "httptools"} <= names
+    assert not {"kedro", "mlflow", "catboost", "pandas", "duckdb", "scikit-learn"} & names
+    assert text.count("==") == len(names)
+    assert all(f"{name}==" in text for name in names)
+    assert "--hash=sha256:" in text
+    assert "://" not in text
+
+
+def test_the_dockerfile_installs_no_compilers(bento: ReleasedBento) -> None:
+    text = (bento.path / "env" / "docker" / "Dockerfile").read_text()
+    assert f"FROM python:{sys.version_info.major}.{sys.version_info.minor}-slim" in text
+    assert "build-essential" not in text
+    assert "git" not in text
+    assert "ENV BENTOML_DO_NOT_TRACK" in text
+    assert "ENV BENTOML_HOST" in text
+
+
+def test_the_same_inputs_give_the_same_bytes(bento: ReleasedBento, tmp_path: Path) -> None:
+    again = build_tiny(tmp_path)
+    assert (again.tag, again.digest, again.size) == (bento.tag, bento.digest, bento.size)
+
+
+def test_building_again_returns_what_is_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = build_tiny(tmp_path)
+    monkeypatch.setattr(release_module, "_run_build", None)
+    assert build_tiny(tmp_path) == first
+    with pytest.raises(ReleaseError, match=r"another approved_by.*approve a new version"):
+        build_tiny(tmp_path, approved_by="somebody else")
+
+
+def test_only_the_approved_package_is_built(tmp_path: Path) -> None:
+    write_tiny(tmp_path / "package")
+    with pytest.raises(PackageError, match="is not the approved one"):
+        build_bento(
+            package_dir=tmp_path / "package",
+            release=release_record("0" * 64),
+            service_dir=ROOT / "bentos" / "credit",
+            output_dir=tmp_path / "out",
+            lock=ROOT / "requirements.lock",
+        )
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_build_that_fails_says_why_and_leaves_nothing(tmp_path: Path) -> None:
+    digest = write_tiny(tmp_path / "package")
+    (tmp_path / "service").mkdir()
+    (tmp_path / "service" / "bentofile.yaml").write_text('service: "service:Credit"\n')
+    (tmp_path / "service" / "service.py").write_text("raise RuntimeError('a broken service')\n")
+    with pytest.raises(ReleaseError, match="a broken service"):
+        build_bento(
+            package_dir=tmp_path / "package",
+            release=release_record(digest),
+            service_dir=tmp_path / "service",
+            output_dir=tmp_path / "out",
+            lock=ROOT / "requirements.lock",
+        )
+    assert not (tmp_path / "out").exists()
+
+
+def test_the_bento_serves_from_its_own_code(bento: ReleasedBento, tmp_path: Path) -> None:
+    script = (
+        "import json, sys, bentoml; bentoml.load(sys.argv[1]); import fin_kedro; "
+        "print(json.dumps([fin_kedro.__file__, sorted({m.split('.')[0] for m in sys.modules})]))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-P", "-c", script, str(bento.path)],
+        cwd=tmp_path,
+        env=clean_environment(tmp_path / "home"),
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    origin, modules = json.loads(done.stdout.splitlines()[-1])
+    assert Path(origin).is_relative_to(bento.path)
+    heavy = {
+        "catboost",
+        "duckdb",
+        "ibis",
+        "kedro",
+        "mlflow",
+        "onnx",
+        "pandas",
+        "pandera",
+        "pyarrow",
+        "scipy",
+        "sklearn",
+    }
+    assert not heavy & set(modules)
+
+
+def test_the_closure_follows_requirements() -> None:
+    found = requirement_closure(["pydantic"])
+    assert {"pydantic", "pydantic-core", "typing-extensions", "annotated-types"} <= found
+    assert "bentoml" not in found
+
+
+def test_a_lock_is_cut_to_what_is_needed() -> None:
+    found = locked_requirements(LOCK, roots=["numpy"])
+    assert found == (
+        "numpy==2.4.6 ; python_full_version < '3.14' \\\n"
+        "    --hash=sha256:aa \\\n    --hash=sha256:bb\n"
+    )
+
+
+def test_a_lock_without_a_needed_distribution_is_an_error() -> None:
+    with pytest.raises(ReleaseError, match=r"lacks .*pydantic.*make lock"):
+        locked_requirements(LOCK, roots=["pydantic"])
+
+
+def test_the_command_names_store_and_tag(bento: ReleasedBento) -> None:
+    assert bento.command.endswith(f"bentoml serve {bento.tag}")
+    assert "BENTOML_HOME=" in bento.command

@@ -1,0 +1,199 @@
+"""JupyterLab as `make lab` starts it, and the fin-kedro kernel: the real ones."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from fin_kedro import authoring
+
+ROOT = Path(__file__).resolve().parents[1]
+LAB = Path("notebooks") / ".lab"
+TOKEN = "for-this-test-only"
+pytestmark = pytest.mark.slow
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+class Server:
+    """JupyterLab's server on a copy of the project's settings."""
+
+    def __init__(self, root: Path, port: int) -> None:
+        self.root, self.url = root, f"http://127.0.0.1:{port}"
+
+    def ask(self, method: str, path: str, body: Any = None) -> Any:
+        request = urllib.request.Request(self.url + path, method=method)
+        request.add_header("Authorization", f"token {TOKEN}")
+        data = None if body is None else json.dumps(body).encode()
+        with urllib.request.urlopen(request, data=data, timeout=30) as answer:
+            return json.loads(answer.read() or b"null")
+
+    def save(self, name: str, content: dict[str, Any]) -> str:
+        """Save a notebook as the browser does; the text of the file."""
+        body = {"type": "notebook", "format": "json", "content": content}
+        self.ask("PUT", f"/api/contents/{name}", body)
+        return (self.root / name).read_text("utf-8")
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    root, home = tmp_path_factory.mktemp("project"), tmp_path_factory.mktemp("home")
+    shutil.copy(ROOT / "pyproject.toml", root)
+    shutil.copytree(ROOT / LAB, root / LAB)
+    (root / "reports").mkdir()
+    port = free_port()
+    places = ("CONFIG_DIR", "DATA_DIR", "RUNTIME_DIR")
+    env = os.environ | {f"JUPYTER_{name}": str(home / name.lower()) for name in places}
+    env["JUPYTERLAB_WORKSPACES_DIR"] = str(home / "workspaces")
+    command = [sys.executable, "-m", "jupyterlab", f"--config={root / LAB}/jupyter_lab_config.py"]
+    command += ["--no-browser", f"--port={port}", "--ServerApp.port_retries=0"]
+    log = home / "log"
+    with log.open("w") as out:
+        process = subprocess.Popen(
+            [*command, f"--IdentityProvider.token={TOKEN}"],
+            env=env,
+            cwd=root,
+            stdout=out,
+            stderr=out,
+        )
+    server = Server(root, port)
+    try:
+        for _ in range(240):
+            assert process.poll() is None, log.read_text()
+            try:
+                server.ask("GET", "/api/status")
+                break
+            except (urllib.error.URLError, ConnectionError):
+                time.sleep(0.25)
+        yield server
+    finally:
+        process.terminate()
+        process.wait(20)
+
+
+def executed() -> dict[str, Any]:
+    """A notebook as the browser sends it after a run."""
+    return {
+        "cells": [
+            {"id": "a", "cell_type": "markdown", "metadata": {}, "source": "# T\n> from a to b"},
+            {
+                "id": "b",
+                "cell_type": "code",
+                "execution_count": 4,
+                "metadata": {"tags": ["parameters"], "scrolled": True, "trusted": True},
+                "outputs": [{"output_type": "stream", "name": "stdout", "text": "1\n"}],
+                "source": "rows = 1\nprint(rows)",
+            },
+        ],
+        "metadata": {
+            "kernelspec": {"name": "fin-kedro", "display_name": "fin-kedro", "language": "python"},
+            "language_info": {"name": "python", "version": "3.11.7"},
+        },
+        "nbformat": 4,
+        "nbformat_minor": 5,
+    }
+
+
+@pytest.mark.parametrize("name", ["notebooks/new.ipynb", "nbs_ci/new.ipynb"])
+def test_saving_cleans_the_file_to_the_form_that_check_wants(server: Server, name: str) -> None:
+    (server.root / name).parent.mkdir(exist_ok=True)
+    text = server.save(name, executed())
+    saved = json.loads(text)
+    assert saved["cells"][1]["outputs"] == []
+    assert saved["cells"][1]["execution_count"] is None
+    assert saved["cells"][1]["metadata"] == {"tags": ["parameters"]}
+    assert saved["metadata"]["kernelspec"]["language"] == "python"
+    project = authoring.find_project(server.root)
+    assert authoring.clean_all(project, [server.root / name]) == []
+
+
+def test_saving_elsewhere_keeps_outputs(server: Server) -> None:
+    saved = json.loads(server.save("reports/run.ipynb", executed()))
+    assert saved["cells"][1]["outputs"] != []
+
+
+def test_only_the_project_s_kernel_is_offered(server: Server) -> None:
+    specs = server.ask("GET", "/api/kernelspecs")
+    assert specs["default"] == "fin-kedro"
+    assert set(specs["kernelspecs"]) == {"fin-kedro"}
+
+
+def test_no_news_and_no_update_checks(server: Server) -> None:
+    settings = server.ask("GET", "/lab/api/settings/@jupyterlab/apputils-extension:notification")
+    assert '"fetchNews": "false"' in json.dumps(settings["settings"]) or (
+        settings["schema"]["properties"]["fetchNews"]["default"] == "false"
+    )
+
+
+def test_a_call_without_token_is_refused(server: Server) -> None:
+    with pytest.raises(urllib.error.HTTPError, match="403"):
+        urllib.request.urlopen(server.url + "/api/contents", timeout=10)
+
+
+def run_cell(code: str, folder: Path) -> tuple[str, str]:
+    """Standard output and error of one cell in a fresh fin-kedro kernel."""
+    from jupyter_client.manager import start_new_kernel
+
+    manager, client = start_new_kernel(
+        kernel_name="fin-kedro", cwd=str(folder), startup_timeout=120
+    )
+    texts = {"stdout": "", "stderr": ""}
+
+    def collect(message: dict[str, Any]) -> None:
+        content = message["content"]
+        if message["msg_type"] == "stream":
+            texts[content["name"]] += content["text"]
+
+    try:
+        reply = client.execute_interactive(code, timeout=120, output_hook=collect)
+        assert reply["content"]["status"] == "ok", reply["content"]
+    finally:
+        client.stop_channels()
+        manager.shutdown_kernel(now=True)
+    return texts["stdout"], texts["stderr"]
+
+
+def test_the_kernel_has_catalog_context_session_and_pipelines_at_hand() -> None:
+    before = sorted(p.name for p in (ROOT / "notebooks").iterdir())
+    code = """
+import logging, os
+print(context.project_path)
+print(len(list(catalog.keys())) > 0, session is not None, "__default__" in pipelines)
+print(os.environ["PYTHONHASHSEED"], os.environ["DO_NOT_TRACK"])
+logging.getLogger("kedro").info("not to be seen")
+logging.getLogger("fin_kedro").info("to be seen")
+"""
+    out, err = run_cell(code, ROOT / "notebooks")
+    assert out.splitlines() == [str(ROOT), "True True True", "0 true"]
+    assert err.splitlines() == ["INFO fin_kedro: to be seen"]
+    assert not re.search(r"\d\d:\d\d:\d\d", out + err)
+    # opening a notebook leaves nothing beside it
+    assert sorted(p.name for p in (ROOT / "notebooks").iterdir()) == before
+
+
+def test_the_kernel_starts_outside_a_project_too(tmp_path: Path) -> None:
+    assert run_cell("print(1 + 1)", tmp_path)[0] == "2\n"
+
+
+def test_the_installed_kernel_is_the_committed_one() -> None:
+    installed = Path(sys.prefix) / "share/jupyter/kernels/fin-kedro"
+    for path in (ROOT / LAB / "kernel").iterdir():
+        if path.is_file():
+            assert (installed / path.name).read_bytes() == path.read_bytes(), path.name
