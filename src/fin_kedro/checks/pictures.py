@@ -112,7 +112,7 @@ def draw_reliability(tables: Mapping[str, pd.DataFrame]) -> Figure:
     axis.legend(loc="upper left")
     return figure
 
-# %% ../../../notebooks/checks/pictures.ipynb #8580d524
+# %% ../../../notebooks/checks/pictures.ipynb #025c17fc
 def _label_bars(axis: Any, names: Any) -> None:
     """Write the names of horizontal bars, longest bar on top."""
     axis.set_yticks(range(len(names)), names)
@@ -130,7 +130,7 @@ def draw_psi(table: pd.DataFrame, *, limit: float, top: int = 12) -> Figure:
     axis.axvline(limit, color=RED, lw=1, label=f"limit {limit:g}")
     axis.set(xlabel="PSI against the training part")
     _label_bars(axis, shown.index)
-    axis.legend(loc="lower right")
+    axis.legend(loc="lower center")
     return figure
 
 

@@ -215,7 +215,7 @@ def _has_fraction(op: ops.Node) -> bool:
         return isinstance(op.rel, ops.Project) and _has_fraction(op.rel.values[op.name])
     return any(_has_fraction(part) for part in _value_parts(op))
 
-# %% ../../../notebooks/features/onnx.ipynb #0950795e
+# %% ../../../notebooks/features/onnx.ipynb #d8a72297
 def _refuse_decimal(c: Compiler, op: ops.Node) -> None:
     if isinstance(op, ops.Literal | ops.Field) or not (_is_decimal(op) and _has_fraction(op)):
         return
@@ -231,7 +231,6 @@ def _refuse_decimal(c: Compiler, op: ops.Node) -> None:
 _plain(
     NUMBER,
     {
-        ops.Add: "Add",
         ops.Subtract: "Sub",
         ops.Multiply: "Mul",
         ops.Abs: "Abs",
@@ -240,6 +239,18 @@ _plain(
         ops.Sqrt: "Sqrt",
     },
 )
+
+
+@_rule(NUMBER, ops.Add)
+def _add(c: Compiler, op: ops.Add) -> str:
+    """A chain a + b + c is one node: ONNX Runtime's Sum adds from left to right, as SQL does."""
+    terms: list[ops.Node] = []
+    rest: ops.Node = op
+    while isinstance(rest, ops.Add):
+        _refuse_decimal(c, rest)
+        terms, rest = [rest.right, *terms], rest.left
+    names = [c.number(term) for term in (rest, *terms)]
+    return c.builder.node("Add" if len(names) == 2 else "Sum", *names)
 
 
 @_rule(NUMBER, ops.Negate)

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 BASE = "base"
 PATH_KEYS = ("filepath", "path", "filename", "database")
-MLFLOW_WRAPPER = "MlflowArtifactDataset"
+MLFLOW_WRAPPERS = ("MlflowArtifactDataset", "LoggedDataset")
 
 
 def open_catalog(
@@ -86,9 +86,10 @@ def _unwrapped(entry: Any) -> Any:
     """The dataset inside an MLflow wrapper, without validators, which a reader does not need."""
     if not isinstance(entry, Mapping):
         return entry
-    if str(entry.get("type", "")).endswith(MLFLOW_WRAPPER):
-        inner = entry["dataset"]
-        return _unwrapped({"type": inner} if isinstance(inner, str) else inner)
+    if str(entry.get("type", "")).endswith(MLFLOW_WRAPPERS):
+        inner = {"type": entry["dataset"]} if isinstance(entry["dataset"], str) else entry["dataset"]
+        versioned = {"versioned": True} if entry.get("versioned") else {}
+        return _unwrapped({**inner, **versioned})
     return {key: value for key, value in entry.items() if key != "validator"}
 
 

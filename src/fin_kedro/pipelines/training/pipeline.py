@@ -5,6 +5,9 @@ from kedro.pipeline import Pipeline, node
 from fin_kedro.pipelines.training import nodes
 
 
+NAMES = {"assemble_from_parts": "assemble_candidate"}
+
+
 def create_pipeline() -> Pipeline:
     """Train, calibrate, decide, explain, export, compare, measure, register."""
     table, models = ["model_table", "features"], ["champion", "scorecard"]
@@ -37,9 +40,12 @@ def create_pipeline() -> Pipeline:
             ["roc_figure", "reliability_figure", "importance_figure"],
         ),
         (
-            nodes.assemble_candidate,
-            ["accepted", "contract", "scores", *graphs, "decision_policy", "parity"],
+            nodes.assemble_from_parts,
+            [
+                *("accepted", "contract", "scores", "features", "params:features"),
+                *(*models, *graphs, "calibrations", "decision_policy", "parity"),
+            ],
             "candidate",
         ),
     ]
-    return Pipeline([node(f, i, o, name=f.__name__, tags="training") for f, i, o in steps])
+    return Pipeline([node(f, i, o, name=NAMES.get(f.__name__, f.__name__), tags="training") for f, i, o in steps])

@@ -1,0 +1,93 @@
+"""Shared fixtures: a copy of the project, and one in which the credit workflow has run once."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+COPIED = ("src", "conf", "notebooks", "bentos", "data/01_raw", "pyproject.toml", "requirements.lock", ".telemetry")
+QUIET = {
+    "DO_NOT_TRACK": "true",
+    "MLFLOW_DISABLE_TELEMETRY": "true",
+    "KEDRO_DISABLE_TELEMETRY": "1",
+    "BENTOML_DO_NOT_TRACK": "True",
+    "ORT_DISABLE_TELEMETRY": "1",
+    "FIN_KEDRO_USER": "trainer",
+    "COLUMNS": "110",
+}
+os.environ.update(QUIET)
+
+Kedro = Callable[..., subprocess.CompletedProcess[str]]
+
+
+def copy_project(target: Path) -> Path:
+    """Copy what a run reads, its code included, so that a test may change any of it."""
+    for name in COPIED:
+        source, destination = ROOT / name, target / name
+        destination.parent.mkdir(parents=True, exist_ok=True)
+        if source.is_dir():
+            shutil.copytree(source, destination, ignore=shutil.ignore_patterns(".ipynb_checkpoints", "__pycache__", "local"))
+        else:
+            shutil.copy2(source, destination)
+    (target / "conf/local").mkdir(exist_ok=True)
+    return target
+
+
+def kedro(project: Path, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    """Run a kedro command in a project, as a person would type it."""
+    return subprocess.run(
+        [sys.executable, "-m", "kedro", *arguments],
+        cwd=project,
+        env={**os.environ, **QUIET, "PYTHONPATH": str(project / "src"), **environment},
+        capture_output=True,
+        text=True,
+        timeout=600,
+        check=False,
+    )
+
+
+@contextlib.contextmanager
+def _lock(path: Path) -> Iterator[None]:
+    """One test process at a time (xdist workers share the trained project)."""
+    with path.open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    """A fresh copy of the project; nothing has run in it."""
+    return copy_project(tmp_path / "project")
+
+
+@pytest.fixture(scope="session")
+def trained(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Path:
+    """A project in which ``kedro run --env ci`` succeeded once; read only, copy it to change it."""
+    base = tmp_path_factory.getbasetemp()
+    shared = base if worker_id == "master" else base.parent
+    target = shared / "trained"
+    with _lock(Path(f"{target}.lock")):
+        if not (target / "run.txt").exists():
+            shutil.rmtree(target, ignore_errors=True)
+            copy_project(target)
+            result = kedro(target, "run", "--env", "ci")
+            assert result.returncode == 0, result.stdout + result.stderr
+            (target / "run.txt").write_text(result.stdout + result.stderr)
+    return target
+
+
+@pytest.fixture
+def trained_copy(trained: Path, tmp_path: Path) -> Path:
+    """A private copy of the trained project."""
+    target = tmp_path / "trained"
+    shutil.copytree(trained, target, symlinks=True)
+    return target
