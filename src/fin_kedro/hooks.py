@@ -47,12 +47,14 @@ class LineageHooks:
     def __init__(self) -> None:
         self._lineage = Lineage()
         self._env = "local"
+        self._gates: Mapping[str, Any] = {}
 
     @hook_impl
     def after_context_created(self, context: KedroContext) -> None:
         """Remember project and environment."""
         self._env = context.env or "base"
         self._lineage = Lineage(root=context.project_path)
+        self._gates = context.config_loader["policy"]["gates"]
 
     @hook_impl
     def before_pipeline_run(self, run_params: Mapping[str, Any], pipeline: Pipeline, catalog: Any) -> None:
@@ -71,10 +73,11 @@ class LineageHooks:
 
     @hook_impl
     def before_node_run(self, node: Node) -> dict[str, Any] | None:
-        """Tell a node that asks for it which versions it was given."""
+        """Tell a node that asks for it which versions it was given, and the gates in force."""
         if RUN_CONTEXT not in node.inputs:
             return None
-        return {RUN_CONTEXT: {"env": self._env, **self._lineage.given_to(node)}}
+        given = self._lineage.given_to(node)
+        return {RUN_CONTEXT: {"env": self._env, "gates": self._gates, **given}}
 
     @hook_impl(tryfirst=True)
     def after_pipeline_run(self, catalog: Any) -> None:

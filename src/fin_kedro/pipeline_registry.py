@@ -8,7 +8,7 @@ from fin_kedro.pipelines import credit, release, training, validation
 
 WORKFLOWS = ("credit",)
 # Policy binds every workflow alike, so these parameters have no namespace.
-POLICY = ("params:quarantine", "params:parity", "params:gates", "params:run_context")
+POLICY = ("params:quarantine", "params:parity", "params:run_context")
 
 
 def register_pipelines() -> dict[str, Pipeline]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import functools
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from fin_kedro.contracts.model import ROLES, TYPES, Column, Contract, ContractEr
 
 # What the standard has no field for stands in its `customProperties`.
 _CUSTOM = ("role", "scale", "unit", "recode", "missingCodes", "expectedSign", "reason", "reasonCode")
+_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # ten times faster where libyaml is there
 _SIGNS = {"positive": 1, "negative": -1, "none": 0}
 
 
@@ -26,6 +28,12 @@ def read_contract(path: str | Path) -> Contract:
     """
     path = Path(path)
     text = _read(path)
+    return _contract(text, path)
+
+
+@functools.lru_cache(maxsize=16)
+def _contract(text: str, path: Path) -> Contract:
+    """Parse once per text: a run asks for its contract at every node."""
     document = _parse(text, path)
     if not document.schema_ or len(document.schema_) != 1:
         raise ContractError(f"{path}: a contract describes one table; give `schema` one entry.")
@@ -79,7 +87,7 @@ def _read(path: Path) -> str:
 
 def _parse(text: str, path: Path) -> OpenDataContractStandard:
     try:
-        return OpenDataContractStandard.from_string(text)
+        return OpenDataContractStandard(**yaml.load(text, Loader=_LOADER))  # noqa: S506 (a safe loader)
     except (yaml.YAMLError, ValidationError, TypeError) as error:
         raise ContractError(
             f"{path} is no Open Data Contract Standard file: {error}. "
@@ -89,7 +97,7 @@ def _parse(text: str, path: Path) -> OpenDataContractStandard:
 
 def _lines(text: str) -> dict[str, int]:
     """Line of each column's `name` in the file."""
-    root = yaml.compose(text, Loader=yaml.SafeLoader)
+    root = yaml.compose(text, Loader=_LOADER)
     found: dict[str, int] = {}
     for properties in _find(root, "properties"):
         for item in getattr(properties, "value", []):

@@ -86,7 +86,7 @@ def _smoothed(ctr: Mapping[str, Any], count: float, total: float) -> np.float32:
     ratio = (f(count) + f(ctr["prior_numerator"])) / (f(total) + f(ctr["prior_denomerator"]))
     return (ratio + f(ctr["shift"])) * f(ctr["scale"])
 
-# %% ../../../notebooks/training/catboost_trees.ipynb #e5e16c27
+# %% ../../../notebooks/training/catboost_trees.ipynb #d6d1f006
 SUPPORTED_CTRS = ("Borders", "Buckets", "BinarizedTargetMeanValue", "Counter", "FeatureFreq")
 
 
@@ -97,7 +97,7 @@ def _info(model: Mapping[str, Any]) -> dict[str, Any]:
 
 def _check(model: Mapping[str, Any]) -> None:
     if "oblivious_trees" not in model:
-        raise CatBoostModelError("model has no oblivious trees; train with grow_policy=SymmetricTree")
+        raise CatBoostModelError("no oblivious trees; train with grow_policy=SymmetricTree")
     bias = model["scale_and_bias"][1]
     if len(bias) != 1:
         raise CatBoostModelError(f"model has {len(bias)} outputs; train a binary classifier")
@@ -110,9 +110,10 @@ def _check(model: Mapping[str, Any]) -> None:
             raise CatBoostModelError(f"CTR type {ctr['ctr_type']!r}; simple_ctr allows {allowed}")
     for number in info.get("float_features", []):
         if number["nan_value_treatment"] == "AsTrue":
-            raise CatBoostModelError(f"{number['feature_id']!r} has NaN as greatest; set nan_mode=Min")
+            name = number["feature_id"]
+            raise CatBoostModelError(f"{name!r} has NaN as greatest; set nan_mode=Min")
     if info.get("categorical_features") and "cat_features_hash" not in info:
-        raise CatBoostModelError("model lists no category names; save it with pool=training_pool")
+        raise CatBoostModelError("model lists no category names; save it with pool=...")
 
 # %% ../../../notebooks/training/catboost_trees.ipynb #6bf57078
 def _nominal_tables(model: Mapping[str, Any]) -> list[NominalTable]:

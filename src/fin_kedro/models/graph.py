@@ -246,7 +246,7 @@ def build_graph(
 
 _MODELS = {"catboost": _champion, "scorecard": _scorecard}
 
-# %% ../../../notebooks/training/onnx_graph.ipynb #c3bf1987
+# %% ../../../notebooks/training/onnx_graph.ipynb #54188f85
 def _parts(
     expressions: Mapping[str, ibis.Value],
     nominal: Sequence[str],
@@ -259,8 +259,8 @@ def _parts(
             raise GraphError(f"features {lost} of the model are not in {what}; add them there")
     builder = Builder()
     tensors = {
-        name: (compile_text if name in nominal else compile_number)(builder, name, expressions[name])
-        for name in features
+        name: (compile_text if name in nominal else compile_number)(builder, name, value)
+        for name, value in ((name, expressions[name]) for name in features)
     }
     reasons = tuple(dict.fromkeys(reason_of[name] for name in features))
     index = {name: reasons.index(reason_of[name]) for name in features}

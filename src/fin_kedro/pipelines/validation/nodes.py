@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 from fin_kedro.governance.approval import report_digest
-from fin_kedro.kernel.execution import execute_report
 from fin_kedro.kernel.gates import GateError, enforce_gates
 
 
@@ -25,12 +24,16 @@ def write_validation_report(
     Args:
         candidate: the registered candidate.
         report: ``notebook`` (path), ``bootstrap_replicates``, ``seed``, ``timeout`` (s, one cell).
-        run_context: ``env`` and ``versions`` of the evidence, filled in by the lineage hook.
+        run_context: ``env`` and ``versions`` of the evidence, filled in by the lineage hook
+            (which also gives ``paths`` and the policy's ``gates``).
         evidence: the datasets the notebook reads; loaded here, so that they exist and are recorded.
 
     Returns:
         executed notebook (JSON), self-contained HTML, and ``{"verdicts", "error"}``.
     """
+    # Imported here: papermill's imports take seconds, and only this node needs them.
+    from fin_kedro.kernel.execution import execute_report
+
     del evidence
     result = execute_report(
         notebook=Path(report["notebook"]),
@@ -51,11 +54,10 @@ def record_validation(
     notebook: str,
     html: str,
     outcome: Mapping[str, Any],
-    gates: Mapping[str, Any],
     run_context: Mapping[str, Any],
 ) -> dict[str, Any]:
     """Say whether the candidate passed, on which report, and which gates failed."""
-    failed = _failed(outcome, gates)
+    failed = _failed(outcome, run_context["gates"])
     return {
         "candidate": dict(candidate),
         "passed": not failed,

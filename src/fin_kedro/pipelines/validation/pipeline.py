@@ -33,7 +33,7 @@ def create_pipeline() -> Pipeline:
             ),
             node(
                 nodes.record_validation,
-                ["candidate", *report, "verdicts", "params:gates", "params:run_context"],
+                ["candidate", *report, "verdicts", "params:run_context"],
                 "validation_record",
                 name="record_validation",
                 tags="validation",
