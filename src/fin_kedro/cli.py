@@ -46,7 +46,9 @@ def _plain_errors(command: Callable[..., None]) -> Callable[..., None]:
 @click.option("--version", default=None, help="registered version (default: the newest validated)")
 @_ENV
 @_plain_errors
-def approve(workflow: str, by: str, role: str, comment: str, version: str | None, env: str | None) -> None:
+def approve(
+    workflow: str, by: str, role: str, comment: str, version: str | None, env: str | None
+) -> None:
     """Approve a validated model on the evidence of its report (four eyes)."""
     from fin_kedro.governance import approval, registry
 
@@ -61,7 +63,7 @@ def approve(workflow: str, by: str, role: str, comment: str, version: str | None
     registry.tag_version(workflow, state.version, tags, alias="approved")
     click.echo(
         f"{workflow} {state.version} approved by {by.strip()} ({role}); ledger entry {entry.number}, "
-        f"{entry.hash[:12]}\nNext: kedro release {workflow}"
+        f"{entry.hash[:12]}\nNext: kedro release {workflow}{_env_option(env)}"
     )
 
 
@@ -80,7 +82,7 @@ def release(workflow: str, version: str | None, env: str | None) -> None:
     bootstrap_project(project)
     params = {workflow: {"release": {"version": version}}} if version else {}
     with KedroSession.create(project_path=project, env=env, runtime_params=params) as session:
-        result = session.run(pipeline_names=[f"{workflow}_release"])
+        result = session.run(pipeline_names=[f"{workflow}_release"])  # type: ignore[call-arg]
     facts = result[f"{workflow}.release"].load()
     click.echo(
         f"{workflow} {facts['version']} (digest {facts['digest'][:12]}, approved by "
@@ -102,15 +104,24 @@ def models(workflow: str | None, env: str | None) -> None:
     from fin_kedro.governance.registry import model_states
 
     ledgers = {str(p["release"]["ledger"]) for _, p in _workflows(_config(env))}
-    table = Table("workflow", "version", "state", "since (UTC)", "by", "digest", box=None, header_style="bold")
+    table = Table(
+        "workflow", "version", "state", "since (UTC)", "by", "digest", box=None, header_style="bold"
+    )
     for path in sorted(ledgers):
         ledger = Ledger(path)
         ledger.verify()
         for state in model_states(ledger):
             if workflow in (None, state.workflow):
-                table.add_row(state.workflow, state.version, state.state, state.since[:19], state.by, state.digest[:12])
+                table.add_row(
+                    state.workflow,
+                    state.version,
+                    state.state,
+                    state.since[:19],
+                    state.by,
+                    state.digest[:12],
+                )
     if not table.rows:
-        click.echo("No model is registered yet. `kedro run` trains and registers a candidate.")
+        click.echo(f"No model is registered yet. `kedro run{_env_option(env)}` makes a candidate.")
         return
     Console(width=None if sys.stdout.isatty() else 110).print(table)
 
@@ -126,7 +137,9 @@ def versions(dataset: str, env: str | None) -> None:
 
     catalog = open_catalog(project_path=_project(), env=env or "base")
     if dataset not in catalog:
-        raise ValueError(f"no dataset {dataset!r} in the catalog; `kedro catalog describe-datasets` lists all.")
+        raise ValueError(
+            f"no dataset {dataset!r} in the catalog; `kedro catalog describe-datasets` lists all."
+        )
     base = Path(str(getattr(catalog.get(dataset), "_filepath", "")))
     found = sorted((p for p in base.glob(f"*/{base.name}")), reverse=True)
     if not found:
@@ -142,6 +155,12 @@ def _project() -> Path:
     return Path(project)
 
 
+def _env_option(env: str | None) -> str:
+    from fin_kedro.kernel.summary import env_option
+
+    return env_option(env)
+
+
 def _config(env: str | None) -> Any:
     from fin_kedro.kernel.config import project_config
 
@@ -149,7 +168,9 @@ def _config(env: str | None) -> Any:
 
 
 def _workflows(config: Any) -> list[tuple[str, Any]]:
-    return [(n, p) for n, p in config["parameters"].items() if isinstance(p, dict) and "release" in p]
+    return [
+        (n, p) for n, p in config["parameters"].items() if isinstance(p, dict) and "release" in p
+    ]
 
 
 def _ledger(config: Any, workflow: str) -> Any:

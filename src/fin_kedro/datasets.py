@@ -2,12 +2,24 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+import json
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 import onnx
 from kedro.io import AbstractVersionedDataset, Version
+from kedro_datasets._typing import JSONPreview, TablePreview
+from kedro_datasets.ibis import FileDataset
 from kedro_mlflow.io.artifacts import MlflowArtifactDataset
+
+
+class TableDataset(FileDataset):
+    """kedro-datasets' Ibis file dataset, whose first rows Kedro-Viz can show."""
+
+    def preview(self, nrows: int = 10) -> TablePreview:
+        """Return the first rows as ``{"index", "columns", "data"}``."""
+        rows = self.load().limit(nrows).execute()
+        return TablePreview(rows.astype(object).where(rows.notna(), None).to_dict(orient="split"))
 
 
 class OnnxDataset(AbstractVersionedDataset[onnx.ModelProto, onnx.ModelProto]):
@@ -24,7 +36,7 @@ class OnnxDataset(AbstractVersionedDataset[onnx.ModelProto, onnx.ModelProto]):
         version: Version | None = None,
         metadata: dict[str, Any] | None = None,
     ) -> None:
-        super().__init__(filepath=Path(filepath), version=version)
+        super().__init__(filepath=PurePosixPath(filepath), version=version)
         self.metadata = metadata
 
     def save(self, data: onnx.ModelProto) -> None:
@@ -37,6 +49,18 @@ class OnnxDataset(AbstractVersionedDataset[onnx.ModelProto, onnx.ModelProto]):
     def load(self) -> onnx.ModelProto:
         """Read the model."""
         return onnx.load(str(self._get_load_path()))
+
+    def preview(self) -> JSONPreview:
+        """Return what the graph takes and gives, and how large it is, for Kedro-Viz."""
+        model = self.load()
+        shown = {
+            "inputs": [value.name for value in model.graph.input],
+            "outputs": [value.name for value in model.graph.output],
+            "nodes": len(model.graph.node),
+            "bytes": model.ByteSize(),
+            **{entry.key: json.loads(entry.value) for entry in model.metadata_props},
+        }
+        return JSONPreview(json.dumps(shown))
 
     def _describe(self) -> dict[str, Any]:
         return {"filepath": self._filepath, "version": self._version}
@@ -67,4 +91,8 @@ class LoggedDataset(MlflowArtifactDataset):
             cls, {**dataset, "versioned": True}, artifact_path=artifact_path, metadata=metadata
         )
         wrapped._version = version
+        # Kedro-Viz shows module and qualified name as the dataset's type
+        kind = type(wrapped)
+        kind.__module__ = cls.__module__
+        kind.__qualname__ = f"Logged{kind.__mro__[1].__name__}"
         return wrapped

@@ -13,7 +13,14 @@ from kedro.pipeline import Pipeline
 from kedro.pipeline.node import Node
 
 from fin_kedro.kernel.lineage import Lineage
-from fin_kedro.kernel.summary import RunClock, print_failure, print_summary
+from fin_kedro.kernel.summary import (
+    RunClock,
+    leave_out_traceback,
+    print_failure,
+    print_stop,
+    print_summary,
+    resume_command,
+)
 
 RUN_CONTEXT = "params:run_context"
 
@@ -57,7 +64,9 @@ class LineageHooks:
         self._gates = context.config_loader["policy"]["gates"]
 
     @hook_impl
-    def before_pipeline_run(self, run_params: Mapping[str, Any], pipeline: Pipeline, catalog: Any) -> None:
+    def before_pipeline_run(
+        self, run_params: Mapping[str, Any], pipeline: Pipeline, catalog: Any
+    ) -> None:
         """Start the record."""
         self._lineage.start(run_params, pipeline, catalog)
 
@@ -97,17 +106,32 @@ class ProgressHooks:
         self._clock = RunClock()
         self._done = 0
         self._all = 0
+        self._reported: Exception | None = None
+        self._run: Mapping[str, Any] = {}
+        self._pipeline = Pipeline([])
+        self._saved: set[str] = set()
 
     @hook_impl
-    def before_pipeline_run(self, pipeline: Pipeline) -> None:
+    def before_pipeline_run(self, run_params: Mapping[str, Any], pipeline: Pipeline) -> None:
         """Count the nodes."""
         self._clock, self._done, self._all = RunClock(), 0, len(pipeline.nodes)
+        self._run, self._pipeline, self._saved = run_params, pipeline, set()
+
+    @hook_impl
+    def after_dataset_saved(self, dataset_name: str) -> None:
+        """Note what a resumed run need not make again."""
+        self._saved.add(dataset_name)
 
     @hook_impl(tryfirst=True)
     def before_node_run(self, node: Node) -> None:
         """Say which node starts."""
         if sys.stderr.isatty():
-            print(f"  {self._done + 1:>2}/{self._all} {node.name} ...", end="\r", file=sys.stderr, flush=True)
+            print(
+                f"  {self._done + 1:>2}/{self._all} {node.name} ...",
+                end="\r",
+                file=sys.stderr,
+                flush=True,
+            )
         self._clock.start_node(node.name)
 
     @hook_impl(trylast=True)
@@ -115,15 +139,32 @@ class ProgressHooks:
         """Say how long it took."""
         seconds = self._clock.end_node(node.name)
         self._done += 1
-        print(f"  {self._done:>2}/{self._all} {node.name:<42} {seconds:6.1f} s", file=sys.stderr, flush=True)
+        print(
+            f"  {self._done:>2}/{self._all} {node.name:<42} {seconds:6.1f} s",
+            file=sys.stderr,
+            flush=True,
+        )
 
     @hook_impl
-    def on_node_error(self, error: Exception, node: Node, inputs: Mapping[str, Any], catalog: Any) -> None:
+    def on_node_error(
+        self, error: Exception, node: Node, inputs: Mapping[str, Any], catalog: Any
+    ) -> None:
         """Say what failed on which data, and how to go on."""
         self._clock.end_node(node.name)
-        print_failure(error, node, inputs, catalog)
+        print_failure(error, node, inputs, catalog, self._resume())
+        self._reported = error
+
+    @hook_impl(trylast=True)
+    def on_pipeline_error(self, error: Exception) -> None:
+        """Report what failed outside a node (loading, saving), and keep expected errors short."""
+        if self._reported is not error:
+            print_stop(error, self._resume())
+        leave_out_traceback(error)
+
+    def _resume(self) -> str:
+        return resume_command(self._run, self._pipeline, self._saved)
 
     @hook_impl(trylast=True)
     def after_pipeline_run(self, pipeline: Pipeline, catalog: Any) -> None:
         """Print the table and the next commands."""
-        print_summary(pipeline, catalog, self._clock, finished=time.time())
+        print_summary(pipeline, catalog, self._clock, self._run, finished=time.time())

@@ -64,3 +64,10 @@ def test_wilson_is_scipys(rows: int, share: float) -> None:
 def test_no_replicates() -> None:
     with pytest.raises(ValueError, match="replicates is 0"):
         next(bootstrap_counts(strata=[0, 1], replicates=0, seed=1))
+
+
+@pytest.mark.parametrize("rows", [7, 96, 963])
+def test_wilson_holds_the_rate_at_both_ends(rows: int) -> None:
+    for hits in (0, rows):
+        low, high = wilson(successes=hits, rows=rows)
+        assert low <= hits / rows <= high

@@ -19,7 +19,7 @@ OCCUPATIONS = np.array(
 )
 
 
-def make_requests(rows: int = 6000, seed: int = 7) -> pd.DataFrame:
+def make_requests(rows: int = 6000, seed: int = 5) -> pd.DataFrame:
     """Loan requests whose outcome depends on the features, in part through interactions."""
     rng = np.random.default_rng(seed)
     place = rng.integers(0, len(OCCUPATIONS), rows)
@@ -30,13 +30,13 @@ def make_requests(rows: int = 6000, seed: int = 7) -> pd.DataFrame:
     savings = rng.random(rows) < 0.5
     purpose = rng.choice(["car", "auto", "home", "education", "travel"], rows)
     score = (
-        -2.3
-        + 1.1 * late
-        + np.where(income < 2000, 6.0, 1.5) * (debt - 0.33)
-        - 0.9 * savings * (late > 0)
-        - 0.1 * (years - 5)
-        + np.linspace(-1.2, 1.2, len(OCCUPATIONS))[place]
-        + 0.7 * (purpose == "travel")
+        -3.2
+        + 1.7 * late
+        + np.where(income < 2000, 9.0, 2.0) * (debt - 0.33)
+        - 1.4 * savings * (late > 0)
+        - 0.2 * (years - 5)
+        + np.linspace(-1.8, 1.8, len(OCCUPATIONS))[place]
+        + 1.0 * (purpose == "travel")
     )
     bad = rng.random(rows) < 1 / (1 + np.exp(-score))
     table = pd.DataFrame(

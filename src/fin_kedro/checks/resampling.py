@@ -74,4 +74,5 @@ def wilson(*, successes: Any, rows: Any, level: float = 0.95) -> tuple[np.ndarra
         rate = hits / total
         centre = (rate + z**2 / (2 * total)) / (1 + z**2 / total)
         half = z * np.sqrt(rate * (1 - rate) / total + z**2 / (4 * total**2)) / (1 + z**2 / total)
-    return np.clip(centre - half, 0, 1), np.clip(centre + half, 0, 1)
+    # rounding must not put an end on the wrong side of the rate (no hits: 1e-18 above it)
+    return np.clip(centre - half, 0, rate), np.clip(centre + half, rate, 1)

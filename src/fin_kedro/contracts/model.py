@@ -79,15 +79,16 @@ class Column:
         if value is None:
             return f"{self.name} is required" if self.required else None
         if not _is_of_type(value, self.type):
-            return f"{value!r} is not of type {self.type}"
+            return _type_problem(value, self.type)
         if value in self.codes:
             return None
-        if self.allowed:
-            return f"{value!r} is not an allowed value"
-        if self.minimum is not None and value < self.minimum:  # type: ignore[operator]
-            return f"{value!r} is below {self.minimum:g}"
-        if self.maximum is not None and value > self.maximum:  # type: ignore[operator]
-            return f"{value!r} is above {self.maximum:g}"
+        return f"{value!r} is not an allowed value" if self.allowed else self._outside(value)
+
+    def _outside(self, value: Any) -> str | None:
+        if self.minimum is not None and value < self.minimum:
+            return f"{value!r} is below {_number_text(self.minimum)}"
+        if self.maximum is not None and value > self.maximum:
+            return f"{value!r} is above {_number_text(self.maximum)}"
         return None
 
 
@@ -198,18 +199,31 @@ def _value_text(value: Scalar, labels: Mapping[Scalar, str]) -> str:
 
 def _range_text(low: float | None, high: float | None) -> str:
     if low is None:
-        return f"at most {high:g}"
-    return f"at least {low:g}" if high is None else f"{low:g} to {high:g}"
+        return f"at most {_number_text(high)}"
+    low_text = _number_text(low)
+    return f"at least {low_text}" if high is None else f"{low_text} to {_number_text(high)}"
+
+
+def _number_text(value: float | None) -> str:
+    """Digits as people write them: 10000000, not 1e+07."""
+    whole = isinstance(value, float) and value.is_integer()
+    return str(int(value)) if whole else str(value)  # type: ignore[arg-type]
+
+
+def _type_problem(value: object, type_: str) -> str:
+    if type_ == "integer" and isinstance(value, float) and value.is_integer():
+        return f"{value} must be written as an integer, without a decimal point"
+    return f"{value!r} is not of type {type_}"
 
 
 def _is_of_type(value: object, type_: str) -> bool:
-    """Whether a JSON value is of a contract type; True is no number, 1.0 is an integer."""
+    """Whether a JSON value is of a contract type; True is no number, 1.0 is no integer."""
     if type_ == "boolean":
         return isinstance(value, bool)
     if isinstance(value, bool):
         return False
     if type_ == "integer":
-        return isinstance(value, int) or (isinstance(value, float) and value.is_integer())
+        return isinstance(value, int)
     if type_ == "number":
-        return isinstance(value, int | float) and math.isfinite(value)
+        return isinstance(value, int) or (isinstance(value, float) and math.isfinite(value))
     return isinstance(value, str)

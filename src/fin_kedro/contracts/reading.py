@@ -9,13 +9,23 @@ from typing import Any
 
 import yaml
 from kedro.io import AbstractDataset
+from kedro_datasets._typing import TablePreview
 from open_data_contract_standard.model import OpenDataContractStandard, SchemaProperty
 from pydantic import ValidationError
 
 from fin_kedro.contracts.model import ROLES, TYPES, Column, Contract, ContractError
 
 # What the standard has no field for stands in its `customProperties`.
-_CUSTOM = ("role", "scale", "unit", "recode", "missingCodes", "expectedSign", "reason", "reasonCode")
+_CUSTOM = (
+    "role",
+    "scale",
+    "unit",
+    "recode",
+    "missingCodes",
+    "expectedSign",
+    "reason",
+    "reasonCode",
+)
 _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # ten times faster where libyaml is there
 _SIGNS = {"positive": 1, "negative": -1, "none": 0}
 
@@ -44,7 +54,7 @@ def _contract(text: str, path: Path) -> Contract:
     contract = Contract(
         name=table.name or document.name or path.stem,
         version=document.version or "0",
-        path=path.as_posix(),
+        path=_in_project(path),
         event=_table_custom(table.customProperties, path).get("event", 1),
         columns={c.name: c for c in columns},
     )
@@ -67,7 +77,7 @@ class ContractDataset(AbstractDataset[None, Contract]):
         """Read the contract."""
         return read_contract(self._filepath)
 
-    def save(self, data: None) -> None:
+    def save(self, data: None) -> None:  # noqa: ARG002 (Kedro's signature)
         """Refuse: a contract is written by people."""
         raise ContractError(f"{self._filepath} is edited by hand and reviewed; no run writes it.")
 
@@ -76,6 +86,13 @@ class ContractDataset(AbstractDataset[None, Contract]):
 
     def _exists(self) -> bool:
         return self._filepath.exists()
+
+
+def _in_project(path: Path) -> str:
+    """Return the path from `conf` on: the same in every copy of the project."""
+    parts = path.parts
+    place = len(parts) - 1 - parts[::-1].index("conf") if "conf" in parts else -1
+    return Path(*parts[place:]).as_posix()
 
 
 def _read(path: Path) -> str:
@@ -120,7 +137,7 @@ def _column(item: SchemaProperty, path: Path, line: int) -> Column:
     where = f"{path}:{line}, column {item.name}"
     custom = _custom(item, where)
     options = item.logicalTypeOptions or {}
-    enum = [e for e in item.enum or []]
+    enum: list[Any] = list(item.enum or [])
     reason = custom.get("reason") or (item.businessName or item.name or "")
     return Column(
         name=_need(item.name, "a name", where),
@@ -132,8 +149,10 @@ def _column(item: SchemaProperty, path: Path, line: int) -> Column:
         allowed=tuple(e.value for e in enum),
         labels={e.value: e.label or "" for e in enum},
         nominal=item.logicalType == "string" or custom.get("scale") == "nominal",
-        recode=dict(custom.get("recode") or {}),
-        missing_codes=tuple(custom.get("missingCodes") or ()),
+        recode=dict(_kind(custom.get("recode") or {}, dict, "{0: 4}", "recode", where)),
+        missing_codes=tuple(
+            _kind(custom.get("missingCodes") or [], list, "[-9]", "missingCodes", where)
+        ),
         sign=_SIGNS[_one_of(custom.get("expectedSign", "none"), _SIGNS, "expectedSign", where)],
         reason=reason,
         reason_code=custom.get("reasonCode") or (item.name or "").upper(),
@@ -146,7 +165,7 @@ def _column(item: SchemaProperty, path: Path, line: int) -> Column:
 
 
 def _custom(item: SchemaProperty, where: str) -> dict[str, Any]:
-    custom = {p.property: p.value for p in item.customProperties or []}
+    custom = {p.property or "": p.value for p in item.customProperties or []}
     for name in custom:
         if name not in _CUSTOM:
             raise ContractError(f"{where}: unknown custom property {name!r}{_near(name, _CUSTOM)}")
@@ -162,8 +181,14 @@ def _table_custom(properties: Any, path: Path) -> dict[str, Any]:
 
 
 def _one_of(value: Any, allowed: Any, what: str, where: str) -> Any:
-    if value not in allowed:
+    if not isinstance(value, str) or value not in allowed:
         raise ContractError(f"{where}: {what} is {value!r}{_near(str(value), list(allowed))}")
+    return value
+
+
+def _kind(value: Any, kind: type, example: str, what: str, where: str) -> Any:
+    if not isinstance(value, kind):
+        raise ContractError(f"{where}: {what} is {value!r}; write it like {example}.")
     return value
 
 
@@ -188,7 +213,7 @@ def _refuse_duplicates(columns: list[Column], path: Path) -> None:
 
 def _check_roles(contract: Contract) -> None:
     """Every workflow needs one id, one target, and something to learn from."""
-    target = contract.target
+    target, _ = contract.target, contract.time  # both raise where a role is given twice
     if not contract.id.required or not contract.features:
         raise ContractError(f"{contract.path}: the id must be required, one column be a feature.")
     if target.allowed and contract.event not in target.allowed:

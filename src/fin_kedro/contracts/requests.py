@@ -30,7 +30,10 @@ def request_model(contract: Contract) -> type[pydantic.BaseModel]:
     return pydantic.create_model(  # type: ignore[no-any-return,call-overload]
         "".join(part.capitalize() for part in contract.name.split("_")).removesuffix("s"),
         __config__=pydantic.ConfigDict(
-            extra="forbid", strict=True, allow_inf_nan=False, json_schema_extra={"example": example(contract)}
+            extra="forbid",
+            strict=True,
+            allow_inf_nan=False,
+            json_schema_extra={"example": example(contract)},
         ),
         __doc__=f"One row of {contract.name} {contract.version}, raw values.",
         **fields,
@@ -52,7 +55,7 @@ def _field(column: Column) -> tuple[Any, Any]:
             raise ValueError(f"{problem}; allowed: {column.allowed_text()}")
         return value
 
-    kind = Annotated[_PYTHON_TYPES[column.type], pydantic.AfterValidator(check)]
+    kind: Any = Annotated[_PYTHON_TYPES[column.type], pydantic.AfterValidator(check)]  # type: ignore[name-defined,valid-type]
     default = ... if column.required else None
     return (
         kind if column.required else kind | None,

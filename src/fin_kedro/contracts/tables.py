@@ -62,8 +62,12 @@ def check_rows(contract: Contract, table: ir.Table) -> None:
         pandera_schema(contract, table, rows=True).validate(table)
     except SchemaError as error:
         broken = split_rows(contract, table)[1]
-        sample = broken.order_by(contract.id.name).limit(3).select(contract.id.name, "reason").execute()
-        found = "; ".join(f"{contract.id.name} {i}: {reason}" for i, reason in sample.itertuples(index=False))
+        sample = (
+            broken.order_by(contract.id.name).limit(3).select(contract.id.name, "reason").execute()
+        )
+        found = "; ".join(
+            f"{contract.id.name} {i}: {reason}" for i, reason in sample.itertuples(index=False)
+        )
         raise ContractError(
             f"{contract.name}: {broken.count().execute()} rows break the contract {contract.path}, e.g. {found}. "
             "Only rows that passed the quarantine belong here: run the credit pipeline from its first node."
@@ -104,11 +108,15 @@ def clean(contract: Contract, table: ir.Table) -> ir.Table:
 def clean_column(column: Column, table: ir.Table) -> ir.Value:
     """Return one column under its reading rule (the same expression runs inside ONNX)."""
     value = table[column.name]
+    if column.type == "string":
+        value = value.nullif("")  # as in ONNX, where an empty string is a missing one
     for code in column.missing_codes:
         value = value.nullif(ibis.literal(code, type=value.type()))
     if not column.recode:
         return value
-    branches = [(value == code, ibis.literal(to, type=value.type())) for code, to in column.recode.items()]
+    branches = [
+        (value == code, ibis.literal(to, type=value.type())) for code, to in column.recode.items()
+    ]
     return ibis.cases(*branches, else_=value)
 
 
@@ -121,8 +129,8 @@ def _expected_type(column: Column, present: Any) -> Any:
 def _reasons(contract: Contract, table: ir.Table) -> ir.StringValue:
     """One text per row that lists every broken rule; empty for a good row."""
     parts = [part for c in contract.columns.values() for part in _column_reasons(c, table)]
-    rows_per_id = table[contract.id.name].count().over(
-        ibis.window(group_by=table[contract.id.name])
+    rows_per_id = (
+        table[contract.id.name].count().over(ibis.window(group_by=table[contract.id.name]))
     )
     parts.append((rows_per_id > 1).ifelse(f"; {contract.id.name} is not unique", ""))
     return functools.reduce(operator.add, parts).substr(len("; "))
@@ -133,10 +141,15 @@ def _column_reasons(column: Column, table: ir.Table) -> list[ir.StringValue]:
     parts = []
     if column.required:
         parts.append(value.isnull().ifelse(f"; {column.name} is missing", ""))
-    broken = [rule for rule in (_broken_range(column, value), _not_whole(column, value)) if rule is not None]
-    text = ibis.literal(f"; {column.name}: ") + value.cast("string") + f" is not allowed ({column.allowed_text()})"
-    for rule in broken:
-        parts.append(rule.fill_null(False).ifelse(text, ""))
+    rules = (_broken_range(column, value), _not_a_number(column, value))
+    broken = [rule.fill_null(False) for rule in rules if rule is not None]
+    text = (
+        ibis.literal(f"; {column.name}: ")
+        + value.cast("string")
+        + f" is not allowed ({column.allowed_text()})"
+    )
+    if broken:
+        parts.append(functools.reduce(operator.or_, broken).ifelse(text, ""))
     return parts
 
 
@@ -151,13 +164,16 @@ def _broken_range(column: Column, value: Any) -> ir.BooleanValue | None:
     if not rules:
         return None
     outside = functools.reduce(operator.or_, rules)
-    return outside & ~value.isin(list(column.missing_codes)) if column.missing_codes else outside
+    return outside & ~value.isin(list(column.codes)) if column.codes else outside
 
 
-def _not_whole(column: Column, value: Any) -> ir.BooleanValue | None:
-    if column.type == "integer" and value.type().is_floating():
-        return value != value.floor()
-    return None
+def _not_a_number(column: Column, value: Any) -> ir.BooleanValue | None:
+    """Floats may hold NaN, infinities and fractions: the first two are never allowed."""
+    if not value.type().is_floating():
+        return None
+    strange = value.isnan() | value.isinf()
+    # Not floor(): DuckDB's makes a 64-bit integer, and fails on what does not fit.
+    return strange | (value % 1 != 0) if column.type == "integer" else strange
 
 
 def _check_target(contract: Contract, table: ir.Table) -> None:
@@ -166,9 +182,14 @@ def _check_target(contract: Contract, table: ir.Table) -> None:
         return
     value = table[target.name]
     unknown = table.filter(value.notnull() & ~value.isin(list(target.codes)))
-    found = unknown.group_by(value).agg(rows=ibis._.count()).order_by(target.name).limit(5).execute()
+    found = (
+        unknown.group_by(value).agg(rows=ibis._.count()).order_by(target.name).limit(5).execute()
+    )
     if len(found):
-        text = ", ".join(f"{v!r} ({n} rows)" for v, n in zip(found[target.name].tolist(), found["rows"].tolist(), strict=True))
+        text = ", ".join(
+            f"{v!r} ({n} rows)"
+            for v, n in zip(found[target.name].tolist(), found["rows"].tolist(), strict=True)
+        )
         raise ContractError(
             f"{contract.name}, column {target.name}: unknown target value {text}; "
             f"allowed: {target.allowed_text()}. An outcome is never guessed: correct the data, or "

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
+import unicodedata
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 from fin_kedro.governance.ledger import Entry, Ledger
@@ -86,10 +86,12 @@ def _last(ledger: Ledger, event: str, state: ModelState) -> Entry:
     return entries[-1]
 
 
-def _check_person(by: str, role: str, comment: str, trained_by: str, policy: Mapping[str, Any]) -> None:
+def _check_person(
+    by: str, role: str, comment: str, trained_by: str, policy: Mapping[str, Any]
+) -> None:
     if not by.strip():
         raise ApprovalError("who approves? Give --by with a person's name.")
-    if by.strip().casefold() == trained_by.strip().casefold():
+    if _person(by) == _person(trained_by):
         raise ApprovalError(
             f"{by} trained this version and cannot approve it (four eyes). Ask another person with one "
             f"of the roles {', '.join(policy['roles'])}."
@@ -105,11 +107,18 @@ def _check_person(by: str, role: str, comment: str, trained_by: str, policy: Map
         )
 
 
+def _person(name: str) -> str:
+    """Compare names whatever their case, spacing and Unicode form."""
+    return " ".join(unicodedata.normalize("NFKC", name).casefold().split())
+
+
 def _check_report(ledger: Ledger, validated: Entry) -> None:
     """The report must still be the one that passed: present and unchanged."""
     path = ledger.resolve(validated.event["record"])
     if not path.exists():
-        raise ApprovalError(f"the validation record {path} is gone; validate again: `kedro run --pipeline credit`.")
+        raise ApprovalError(
+            f"the validation record {path} is gone; validate again: `kedro run --pipeline credit`."
+        )
     record = json.loads(path.read_text())
     texts = []
     for name in ("notebook", "html"):

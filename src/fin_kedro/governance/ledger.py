@@ -66,43 +66,73 @@ class Ledger:
         """Record an event; returns once it is on disk. Writers wait for each other."""
         text = json.dumps(event, sort_keys=True, ensure_ascii=False)
         with self._transaction() as connection:
-            row = connection.execute("SELECT number, hash FROM ledger ORDER BY number DESC LIMIT 1").fetchone()
+            row = connection.execute(
+                "SELECT number, hash FROM ledger ORDER BY number DESC LIMIT 1"
+            ).fetchone()
             number, previous = (row[0] + 1, row[1]) if row else (1, _GENESIS)
             at = datetime.now(UTC).isoformat(timespec="milliseconds")
             digest = _hash(number, at, text, previous)
-            connection.execute("INSERT INTO ledger VALUES (?, ?, ?, ?, ?)", (number, at, text, previous, digest))
+            connection.execute(
+                "INSERT INTO ledger VALUES (?, ?, ?, ?, ?)", (number, at, text, previous, digest)
+            )
         return Entry(number=number, at=at, event=event, previous=previous, hash=digest)
 
     def entries(self, **wanted: Any) -> list[Entry]:
         """Events whose fields have the wanted values, oldest first."""
-        if not self._path.exists():
-            return []
-        with contextlib.closing(self._connect()) as connection:
-            rows = connection.execute("SELECT number, at, event, previous, hash FROM ledger ORDER BY number")
-            found = [
-                Entry(number=n, at=at, event=json.loads(text), previous=previous, hash=digest)
-                for n, at, text, previous, digest in rows
-            ]
+        found = [
+            Entry(number=n, at=at, event=self._event(n, text), previous=previous, hash=digest)
+            for n, at, text, previous, digest in self._rows()
+        ]
         return [e for e in found if all(e.event.get(k) == v for k, v in wanted.items())]
 
     def verify(self) -> str:
         """Recompute the chain and return its head; raise `LedgerError` at the first broken entry."""
         previous = _GENESIS
-        for place, entry in enumerate(self.entries(), start=1):
-            text = json.dumps(entry.event, sort_keys=True, ensure_ascii=False)
-            expected = _hash(entry.number, entry.at, text, previous)
-            if (entry.number, entry.previous, entry.hash) != (place, previous, expected):
-                raise LedgerError(
-                    f"the ledger {self._path} is broken at entry {place}: it was changed, removed or "
-                    "inserted after it was written. Restore the file from a backup and compare."
-                )
-            previous = entry.hash
+        for place, (number, at, text, before, digest) in enumerate(self._rows(), start=1):
+            expected = _hash(number, at, text, previous)
+            if (number, before, digest) != (place, previous, expected):
+                raise self._broken(place)
+            previous = digest
         return previous
+
+    def _broken(self, place: int) -> LedgerError:
+        return LedgerError(
+            f"the ledger {self._path} is broken at entry {place}: it was changed, removed or "
+            "inserted after it was written. Restore the file from a backup and compare."
+        )
+
+    def _event(self, number: int, text: str) -> Any:
+        try:
+            return json.loads(text)
+        except ValueError as error:
+            raise self._broken(number) from error
+
+    def _rows(self) -> list[tuple[int, str, str, str, str]]:
+        """Every entry as it stands in the file; none before the first was written."""
+        if not self._path.exists():
+            return []
+        with self._readable(), contextlib.closing(self._connect()) as connection:
+            tables = connection.execute("SELECT name FROM sqlite_master WHERE name = 'ledger'")
+            if tables.fetchone() is None:
+                return []
+            columns = "number, at, event, previous, hash"
+            return connection.execute(f"SELECT {columns} FROM ledger ORDER BY number").fetchall()  # noqa: S608
+
+    @contextlib.contextmanager
+    def _readable(self) -> Iterator[None]:
+        """Say in the ledger's own words what SQLite found wrong with the file or the disk."""
+        try:
+            yield
+        except sqlite3.Error as error:
+            raise LedgerError(
+                f"the ledger {self._path} cannot be read or written: {error}. Nothing was recorded; "
+                "free the disk, or restore the file from a backup, then try again."
+            ) from error
 
     @contextlib.contextmanager
     def _transaction(self) -> Iterator[sqlite3.Connection]:
         self._path.parent.mkdir(parents=True, exist_ok=True)
-        with contextlib.closing(self._connect()) as connection:
+        with self._readable(), contextlib.closing(self._connect()) as connection:
             connection.executescript(_SCHEMA)
             connection.execute("BEGIN IMMEDIATE")
             try:

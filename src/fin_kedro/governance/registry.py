@@ -7,7 +7,7 @@ import json
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 from kedro.io import AbstractVersionedDataset, Version
@@ -64,7 +64,9 @@ def model_states(ledger: Ledger) -> list[ModelState]:
     return list(found.values())
 
 
-def find_state(ledger: Ledger, workflow: str, version: str | None, among: tuple[str, ...]) -> ModelState:
+def find_state(
+    ledger: Ledger, workflow: str, version: str | None, among: tuple[str, ...]
+) -> ModelState:
     """Return one version's state; the newest of the states ``among`` if no version is named."""
     states = [s for s in model_states(ledger) if s.workflow == workflow]
     if version is not None:
@@ -104,13 +106,14 @@ class CandidateDataset(AbstractVersionedDataset[dict[str, Any], dict[str, Any]])
         version: Version | None = None,
         metadata: dict[str, Any] | None = None,
     ) -> None:
-        super().__init__(filepath=Path(filepath), version=version)
+        super().__init__(filepath=PurePosixPath(filepath), version=version)
         self._workflow = workflow
         self._ledger = Ledger(ledger)
         self.metadata = metadata
 
     def save(self, data: dict[str, Any]) -> None:
         """Write, log and register a candidate as `assemble_candidate` makes it."""
+        _active_run()  # before anything is written
         folder = Path(str(self._get_save_path()))
         content = {k: data[k] for k in ("model", "contract", "decision", "golden")}
         digest = write_package(folder, workflow=self._workflow, **content)
@@ -139,6 +142,17 @@ class CandidateDataset(AbstractVersionedDataset[dict[str, Any], dict[str, Any]])
         return {"workflow": self._workflow, "filepath": self._filepath, "version": self._version}
 
 
+def _active_run() -> Any:
+    import mlflow
+
+    run = mlflow.active_run()
+    if run is None:
+        raise DatasetError(
+            "a candidate is registered inside an MLflow run; start it with `kedro run`."
+        )
+    return run
+
+
 def _register(workflow: str, folder: Path, data: Mapping[str, Any], digest: str) -> tuple[str, str]:
     """Log the graph as an MLflow model with signature and example; give it the alias candidate."""
     import mlflow
@@ -146,12 +160,13 @@ def _register(workflow: str, folder: Path, data: Mapping[str, Any], digest: str)
     from mlflow.models import ModelSignature
     from mlflow.types import ColSpec, Schema
 
-    run = mlflow.active_run()
-    if run is None:
-        raise DatasetError("a candidate is registered inside an MLflow run; start it with `kedro run`.")
+    run = _active_run()
     contract = data["contract"]
-    inputs = [ColSpec("string" if not c.is_number else "double", c.name, required=c.required) for c in contract.features]
-    outputs = [ColSpec("double", "probability")]
+    inputs: list[Any] = [
+        ColSpec("string" if not c.is_number else "double", c.name, required=c.required)
+        for c in contract.features
+    ]
+    outputs: list[Any] = [ColSpec("double", "probability")]
     mlflow.log_artifacts(str(folder), "package")
     logged = mlflow.onnx.log_model(
         _probability_only(onnx.load_from_string(data["model"])),
@@ -224,7 +239,7 @@ class ValidationRecordDataset(AbstractVersionedDataset[dict[str, Any], dict[str,
         version: Version | None = None,
         metadata: dict[str, Any] | None = None,
     ) -> None:
-        super().__init__(filepath=Path(filepath), version=version)
+        super().__init__(filepath=PurePosixPath(filepath), version=version)
         self._ledger = Ledger(ledger)
         self.metadata = metadata
 
@@ -240,7 +255,11 @@ class ValidationRecordDataset(AbstractVersionedDataset[dict[str, Any], dict[str,
             digest=candidate["digest"], by=current_user(), record=self._ledger.relative(path),
             report_digest=data["report_digest"], failed_gates=data["failed_gates"],
         )  # fmt: skip
-        tag_version(candidate["workflow"], candidate["version"], {"state": event, "report_digest": data["report_digest"]})
+        tag_version(
+            candidate["workflow"],
+            candidate["version"],
+            {"state": event, "report_digest": data["report_digest"]},
+        )
 
     def load(self) -> dict[str, Any]:
         """Return the record, with the report's files as absolute paths."""
@@ -252,7 +271,9 @@ class ValidationRecordDataset(AbstractVersionedDataset[dict[str, Any], dict[str,
         return {"filepath": self._filepath, "version": self._version}
 
 
-def tag_version(workflow: str, version: str, tags: Mapping[str, str], alias: str | None = None) -> None:
+def tag_version(
+    workflow: str, version: str, tags: Mapping[str, str], alias: str | None = None
+) -> None:
     """Mirror a state onto the MLflow version, for those who look there."""
     import mlflow
 

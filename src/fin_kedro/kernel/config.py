@@ -35,7 +35,11 @@ class ProjectConfigLoader(OmegaConfigLoader):
         _register("project", lambda path: (root / path).as_posix(), replace=True)
         kwargs["config_patterns"] = {**PATTERNS, **(kwargs.get("config_patterns") or {})}
         # An environment states what differs, not every knob again.
-        kwargs["merge_strategy"] = {"parameters": "soft", "policy": "soft", **(kwargs.get("merge_strategy") or {})}
+        kwargs["merge_strategy"] = {
+            "parameters": "soft",
+            "policy": "soft",
+            **(kwargs.get("merge_strategy") or {}),
+        }
         super().__init__(conf_source, *args, **kwargs)
 
 

@@ -87,7 +87,9 @@ def _unwrapped(entry: Any) -> Any:
     if not isinstance(entry, Mapping):
         return entry
     if str(entry.get("type", "")).endswith(MLFLOW_WRAPPERS):
-        inner = {"type": entry["dataset"]} if isinstance(entry["dataset"], str) else entry["dataset"]
+        inner = (
+            {"type": entry["dataset"]} if isinstance(entry["dataset"], str) else entry["dataset"]
+        )
         versioned = {"versioned": True} if entry.get("versioned") else {}
         return _unwrapped({**inner, **versioned})
     return {key: value for key, value in entry.items() if key != "validator"}

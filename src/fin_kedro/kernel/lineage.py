@@ -36,7 +36,9 @@ class Lineage:
         self._nodes = {}
         self._started = datetime.now(UTC).isoformat(timespec="seconds")
         self._run = {
-            "pipeline": run_params.get("pipeline_names") or run_params.get("pipeline_name") or "__default__",
+            "pipeline": run_params.get("pipeline_names")
+            or run_params.get("pipeline_name")
+            or "__default__",
             "env": run_params.get("env"),
             "sources": {node.name: source_hash(node.func) for node in pipeline.nodes},
         }
@@ -45,10 +47,22 @@ class Lineage:
         """Record that ``node`` read or wrote dataset ``name``."""
         described = describe_dataset(self._catalog, name, self._root)
         if described is None and name.startswith("params:"):
-            described = {"sha256": content_hash(self._catalog.load(name))}
+            described = {"sha256": content_hash(self._inside(self._catalog.load(name)))}
         if described is not None:
             entry = self._nodes.setdefault(node.name, {"read": {}, "written": {}})
             entry[direction][name] = described
+
+    def _inside(self, content: Any) -> Any:
+        """Paths inside the project, seen from it: the same parameters hash the same anywhere."""
+        if isinstance(content, Mapping):
+            return {key: self._inside(value) for key, value in content.items()}
+        if isinstance(content, list | tuple):
+            return [self._inside(value) for value in content]
+        return (
+            content.removeprefix(f"{self._root.as_posix()}/")
+            if isinstance(content, str)
+            else content
+        )
 
     def given_to(self, node: Node) -> dict[str, Any]:
         """Versions and paths of what a node just read: ``{"versions": {}, "paths": {}}``."""
@@ -60,7 +74,10 @@ class Lineage:
 
     def record(self, outcome: str) -> dict[str, Any]:
         """Return the record; what differs between identical runs stands apart under ``occasion``."""
-        content = {**self._run, "nodes": {n: _without_occasion(e) for n, e in sorted(self._nodes.items())}}
+        content = {
+            **self._run,
+            "nodes": {n: _without_occasion(e) for n, e in sorted(self._nodes.items())},
+        }
         return {
             "digest": content_hash(content),
             "content": content,
@@ -106,7 +123,11 @@ def file_hash(path: Path) -> str:
     if path.is_file():
         with path.open("rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest()
-    lines = [f"{f.relative_to(path).as_posix()} {file_hash(f)}" for f in sorted(path.rglob("*")) if f.is_file()]
+    lines = [
+        f"{f.relative_to(path).as_posix()} {file_hash(f)}"
+        for f in sorted(path.rglob("*"))
+        if f.is_file()
+    ]
     return hashlib.sha256("\n".join(lines).encode()).hexdigest()
 
 
@@ -129,7 +150,10 @@ def _relative(path: Path, root: Path) -> str:
 
 def _without_occasion(entry: Mapping[str, Any]) -> dict[str, Any]:
     """Keep content hashes only: versions and paths carry the time of the run."""
-    return {d: {n: facts["sha256"] for n, facts in sorted(entry[d].items())} for d in ("read", "written")}
+    return {
+        d: {n: facts["sha256"] for n, facts in sorted(entry[d].items())}
+        for d in ("read", "written")
+    }
 
 
 def _log_to_mlflow(record: Mapping[str, Any], candidate: Mapping[str, Any] | None) -> None:

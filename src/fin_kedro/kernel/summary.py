@@ -2,14 +2,39 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Set
 from typing import Any
 
 import psutil
+from kedro.io import DatasetError
 from kedro.pipeline import Pipeline
 from kedro.pipeline.node import Node
+from kedro.validation.exceptions import DataValidationError
+
+from fin_kedro.contracts.model import ContractError
+from fin_kedro.features.onnx import UnsupportedExpressionError
+from fin_kedro.governance.approval import ApprovalError
+from fin_kedro.governance.ledger import LedgerError
+from fin_kedro.governance.package import PackageError
+from fin_kedro.governance.registry import RegistryError
+from fin_kedro.kernel.gates import GateError
+
+# Kedro wraps what a dataset or validator raised; the sentence to read is the cause.
+_WRAPPERS = (DatasetError, DataValidationError)
+EXPECTED = (
+    *_WRAPPERS,
+    ApprovalError,
+    ContractError,
+    GateError,
+    LedgerError,
+    PackageError,
+    RegistryError,
+    UnsupportedExpressionError,
+    ValueError,
+)
 
 
 class RunClock:
@@ -35,13 +60,20 @@ class RunClock:
         return whole, max(0.0, 1 - sum(self.nodes.values()) / whole)
 
 
-def print_summary(pipeline: Pipeline, catalog: Any, clock: RunClock, *, finished: float) -> None:
+def print_summary(
+    pipeline: Pipeline,
+    catalog: Any,
+    clock: RunClock,
+    run_params: Mapping[str, Any],
+    *,
+    finished: float,
+) -> None:
     """Print what each workflow of this run came to, and what to type next."""
     outputs = {name for node in pipeline.nodes for name in node.outputs}
     for workflow in sorted({name.split(".")[0] for name in outputs if "." in name}):
         if f"{workflow}.metrics" in outputs:
             _print_table(workflow, catalog, outputs)
-        _print_next(workflow, catalog, outputs)
+        _print_next(workflow, catalog, outputs, env=env_option(run_params.get("env")))
     whole, share = clock.shares(finished)
     print(
         f"\n{whole:.0f} s in all: {sum(clock.nodes.values()):.0f} s in {len(clock.nodes)} nodes, "
@@ -55,14 +87,14 @@ def _print_table(workflow: str, catalog: Any, outputs: Iterable[str]) -> None:
 
     metrics = catalog.load(f"{workflow}.metrics")["test"]
     verdicts = _verdicts(workflow, catalog, outputs)
-    table = Table(title=f"{workflow}: test part, 95 % intervals", title_justify="left")
-    for heading in ("model", "AUC", "KS", "Brier", "AIR (lowest)", "gates"):
-        table.add_column(heading)
+    table = Table(title=f"{workflow}: test part, 95 % intervals; * decides", title_justify="left")
+    for heading in ("model", "AUC", "KS", "Brier", "lowest AIR", "gates"):
+        table.add_column(heading, no_wrap=heading != "gates")
     decides = catalog.load(f"{workflow}.decision_policy")["model"]
     for model, figures in metrics.items():
         judged = model == decides and verdicts is not None
         table.add_row(
-            f"{model}{' (decides)' if model == decides else ''}",
+            f"{model}{' *' if model == decides else ''}",
             *(_figure(figures[name]) for name in ("auc", "ks", "brier")),
             _lowest_air(verdicts) if judged else "",
             _gates(verdicts) if judged else "",
@@ -71,17 +103,21 @@ def _print_table(workflow: str, catalog: Any, outputs: Iterable[str]) -> None:
     Console(width=width).print(table)
 
 
-def _verdicts(workflow: str, catalog: Any, outputs: Iterable[str]) -> list[Mapping[str, Any]] | None:
+def _verdicts(
+    workflow: str, catalog: Any, outputs: Iterable[str]
+) -> list[Mapping[str, Any]] | None:
     name = f"{workflow}.verdicts"
     return catalog.load(name)["verdicts"] if name in outputs else None
 
 
 def _figure(figure: Mapping[str, float]) -> str:
-    return f"{figure['value']:.4f} [{figure['low']:.4f}, {figure['high']:.4f}]"
+    return f"{figure['value']:.3f} [{figure['low']:.3f}, {figure['high']:.3f}]"
 
 
 def _lowest_air(verdicts: list[Mapping[str, Any]] | None) -> str:
-    found = [v for v in verdicts or [] if v["code"].startswith("FAI-AIR") and v["value"] is not None]
+    found = [
+        v for v in verdicts or [] if v["code"].startswith("FAI-AIR") and v["value"] is not None
+    ]
     if not found:
         return "not measured"
     lowest = min(found, key=lambda v: v["value"])
@@ -95,29 +131,59 @@ def _gates(verdicts: list[Mapping[str, Any]] | None) -> str:
     return f"{passed}/{len(gates)} passed" + (f", {warned} warnings" if warned else "")
 
 
-def _print_next(workflow: str, catalog: Any, outputs: Iterable[str]) -> None:
+def env_option(env: str | None) -> str:
+    """``--env`` as the next command needs it; empty where it is the default."""
+    return "" if env in (None, "local", "base") else f" --env {env}"
+
+
+def _print_next(workflow: str, catalog: Any, outputs: Iterable[str], *, env: str) -> None:
     if f"{workflow}.contract_report" in outputs:
         report = catalog.load(f"{workflow}.contract_report")
-        print(f"{report['quarantined']} of {report['rows']} rows quarantined (contract {report['contract']} {report['contract_version']})")
+        print(
+            f"{report['quarantined']} of {report['rows']} rows quarantined (contract {report['contract']} {report['contract_version']})"
+        )
     if f"{workflow}.validation_record" in outputs:
         record = catalog.load(f"{workflow}.validation_record")
         version = record["candidate"]["version"]
         print(
             f"Candidate {workflow} {version} passed validation. Read {_short(record['report']['html'])}\n"
             "Next:\n"
-            f'  kedro approve {workflow} --by "Your Name" --role model_validator --comment "why"\n'
-            f"  kedro release {workflow}\n"
-            "  kedro models"
+            f'  kedro approve {workflow}{env} --by "Your Name" --role model_validator --comment "why"\n'
+            f"  kedro release {workflow}{env}\n"
+            f"  kedro models{env}"
         )
 
 
 def _short(path: str) -> str:
-    import os
-
     return os.path.relpath(path)
 
 
-def print_failure(error: BaseException, node: Node, inputs: Mapping[str, Any], catalog: Any) -> None:
+def resume_command(run_params: Mapping[str, Any], pipeline: Pipeline, saved: Set[str]) -> str:
+    """Return the command that does what is left of a run.
+
+    Args:
+        run_params: of the run that stopped. What ``--params`` changed is not said again.
+        pipeline: its nodes.
+        saved: datasets it wrote.
+    """
+    waiting = [node for node in pipeline.nodes if not set(node.outputs) <= saved]
+    if any("validation" in node.tags for node in waiting):
+        # A verdict belongs to the policy it was made under: validation is done again as a whole.
+        waiting = [n for n in pipeline.nodes if n in waiting or "validation" in n.tags]
+    made = {name for node in waiting for name in node.outputs}
+    first = [node.name for node in waiting if not made & set(node.inputs)]
+    options = {
+        "pipelines": run_params.get("pipeline_names"),
+        "from-nodes": first,
+        "to-nodes": run_params.get("to_nodes"),
+    }
+    chosen = "".join(f" --{name}={','.join(values)}" for name, values in options.items() if values)
+    return f"kedro run{env_option(run_params.get('env'))}{chosen}"
+
+
+def print_failure(
+    error: BaseException, node: Node, inputs: Mapping[str, Any], catalog: Any, resume: str
+) -> None:
     """Say which node failed on which data, and the command that resumes from it."""
     data = ", ".join(
         f"{name} ({version})" if (version := _version(catalog, name)) else name
@@ -128,9 +194,37 @@ def print_failure(error: BaseException, node: Node, inputs: Mapping[str, Any], c
         f"\n{node.name} failed: {type(error).__name__}: {error}\n"
         f"  on: {data or 'no data'}\n"
         f"  with: {', '.join(n for n in inputs if n.startswith('params:')) or 'no parameters'}\n"
-        f"  resume when mended: kedro run --from-nodes={node.name}",
+        f"  resume when mended: {resume}",
         file=sys.stderr,
     )
+
+
+def print_stop(error: BaseException, resume: str) -> None:
+    """Say what stopped a run outside a node's own work, such as data that breaks its contract."""
+    print(f"\nThe run stopped: {_root(error)}\n  resume when mended: {resume}", file=sys.stderr)
+
+
+def leave_out_traceback(error: BaseException) -> None:
+    """Show no traceback for errors that speak for themselves; FIN_KEDRO_TRACEBACK=1 shows all."""
+    if os.environ.get("FIN_KEDRO_TRACEBACK") or not isinstance(_root(error), EXPECTED):
+        return
+    default = sys.excepthook
+
+    def hook(kind: type[BaseException], value: BaseException, traceback: Any) -> None:
+        if value is not error:
+            default(kind, value, traceback)
+
+    sys.excepthook = hook
+
+
+def _root(error: BaseException) -> BaseException:
+    """Return the first expected error in the chain of causes, else the error itself."""
+    found: BaseException | None = error
+    while found is not None and not (
+        isinstance(found, EXPECTED) and not isinstance(found, _WRAPPERS)
+    ):
+        found = found.__cause__
+    return found or error
 
 
 def _version(catalog: Any, name: str) -> str | None:

@@ -21,10 +21,10 @@ from tqdm import tqdm
 # %% auto #0
 __all__ = ['model_frame', 'train_catboost', 'to_json', 'from_json', 'champion_log_odds', 'shap_values', 'search_settings']
 
-# %% ../../../notebooks/training/champion.ipynb #a90eeb29
+# %% ../../../notebooks/training/champion.ipynb #debe3b04
 def model_frame(table: pd.DataFrame, features: Mapping[str, Mapping[str, Any]]) -> pd.DataFrame:
     """Feature columns in order: numbers as float64, categories as strings ('' = missing)."""
-    columns = {}
+    columns: dict[str, pd.Series] = {}
     for name, feature in features.items():
         column = table[name]
         if feature["nominal"]:
@@ -82,7 +82,7 @@ def _fit(
         progress.close()
     return model
 
-# %% ../../../notebooks/training/champion.ipynb #b0c56798
+# %% ../../../notebooks/training/champion.ipynb #60d85fdf
 def train_catboost(
     *,
     x: pd.DataFrame,
@@ -112,7 +112,13 @@ def train_catboost(
     )
     seeded = {**settings, "random_seed": seed}
     first = _fit(
-        fit_x, fit_y, features, seeded, held_out=(stop_x, stop_y), patience=patience, label="early stopping"
+        fit_x,
+        fit_y,
+        features,
+        seeded,
+        held_out=(stop_x, stop_y),
+        patience=patience,
+        label="early stopping",
     )
     trees = max(int(first.tree_count_), 1)
     final = _fit(x, y, features, {**seeded, "iterations": trees}, label="champion")
@@ -178,7 +184,7 @@ def shap_values(champion: Mapping[str, Any], x: pd.DataFrame) -> tuple[pd.DataFr
     values = model.get_feature_importance(pool, type="ShapValues", thread_count=2)
     return pd.DataFrame(values[:, :-1], columns=names, index=x.index), float(values[0, -1])
 
-# %% ../../../notebooks/training/champion.ipynb #eea23226
+# %% ../../../notebooks/training/champion.ipynb #e4ff79f5
 def search_settings(
     *,
     x: pd.DataFrame,
@@ -199,7 +205,9 @@ def search_settings(
     rows = []
     candidates = list(ParameterSampler(dict(space), n_iter=trials, random_state=seed))
     for candidate in tqdm(candidates, desc="search", unit="trial", leave=False, disable=None):
-        scores = _cross_validate(x, y, features, {**settings, **candidate, "random_seed": seed}, folds, seed)
+        scores = _cross_validate(
+            x, y, features, {**settings, **candidate, "random_seed": seed}, folds, seed
+        )
         rows.append({**candidate, "auc": float(np.mean(scores)), "auc_sd": float(np.std(scores))})
     table = pd.DataFrame(rows).sort_values("auc", ascending=False, ignore_index=True)
     best = {name: table.loc[0, name] for name in space}

@@ -300,8 +300,6 @@ def _column_text(column: Column, kind: str, value: Any, text: str) -> str:
     if kind == "missing":
         return f"{column.name} is required"
     problem = None if value is _ABSENT else column.problem(value)
-    if problem is None and column.type == "integer" and isinstance(value, float):
-        problem = f"{value} must be written as an integer, without a decimal point"
     return problem if problem and column.name in problem else f"{column.name}: {problem or text}"
 
 

@@ -8,5 +8,13 @@ from fin_kedro.pipelines.release import nodes
 def create_pipeline() -> Pipeline:
     """Build the bento from the approved version, and from nothing else."""
     return Pipeline(
-        [node(nodes.build_release, "params:release", "release", name="build_release", tags="release")]
+        [
+            node(
+                nodes.build_release,
+                "params:release",
+                "release",
+                name="build_release",
+                tags="release",
+            )
+        ]
     )

@@ -1,9 +1,10 @@
 """Model table to a registered candidate."""
 
+from typing import Any
+
 from kedro.pipeline import Pipeline, node
 
 from fin_kedro.pipelines.training import nodes
-
 
 NAMES = {"assemble_from_parts": "assemble_candidate"}
 
@@ -12,7 +13,7 @@ def create_pipeline() -> Pipeline:
     """Train, calibrate, decide, explain, export, compare, measure, register."""
     table, models = ["model_table", "features"], ["champion", "scorecard"]
     graphs = ["champion_graph", "scorecard_graph"]
-    steps = [
+    steps: list[tuple[Any, Any, Any]] = [
         (nodes.train_champion, [*table, "params:champion"], ["champion", "champion_trials"]),
         (nodes.train_scorecard, [*table, "params:scorecard"], ["scorecard", "scorecard_points"]),
         (nodes.calibrate_models, [*table, *models], "calibrations"),
@@ -48,4 +49,9 @@ def create_pipeline() -> Pipeline:
             "candidate",
         ),
     ]
-    return Pipeline([node(f, i, o, name=NAMES.get(f.__name__, f.__name__), tags="training") for f, i, o in steps])
+    return Pipeline(
+        [
+            node(f, i, o, name=NAMES.get(f.__name__, f.__name__), tags="training")
+            for f, i, o in steps
+        ]
+    )

@@ -1,0 +1,220 @@
+"""A contract held against a table: structure, broken rows and their reasons, cleaning."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import ibis
+import ibis.expr.types as ir
+import pandas as pd
+import pyarrow as pa
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from fin_kedro.contracts import Column, ContractError
+from fin_kedro.contracts.tables import (
+    ContractValidator,
+    check_rows,
+    check_structure,
+    clean,
+    split_rows,
+)
+from tests.contracts.samples import CREDIT, allowed_value, loans
+
+LOANS = loans()
+TYPES = {
+    "number": pa.int64(),
+    "income": pa.float64(),
+    "score": pa.float64(),  # an integer column that came as floats
+    "education": pa.int64(),
+    "town": pa.string(),
+    "owner": pa.bool_(),
+    "debt": pa.float64(),
+    "sex": pa.int64(),
+    "bad": pa.int64(),
+}
+GOOD = {
+    "income": 1000.0, "score": 700.0, "education": 1, "town": "Ulm",
+    "owner": True, "debt": 5.0, "sex": 1, "bad": 0,
+}  # fmt: skip
+
+
+def table(*rows: dict[str, Any], **types: pa.DataType) -> ir.Table:
+    """Return rows as a table; each is the good one with changes and its place as number."""
+    full = [{"number": place, **GOOD, **row} for place, row in enumerate(rows)]
+    return ibis.memtable(pa.Table.from_pylist(full, schema=pa.schema({**TYPES, **types}.items())))
+
+
+def reasons(*rows: dict[str, Any], **types: pa.DataType) -> dict[int, str]:
+    """Return the reason of each broken row, by number."""
+    broken = split_rows(LOANS, table(*rows, **types))[1].execute()
+    return dict(zip(broken["number"], broken["reason"], strict=True))
+
+
+# structure
+
+
+def test_a_good_table_passes_and_comes_back() -> None:
+    data = table({}, {"score": -9.0}, {"town": None})
+    check_structure(LOANS, data)
+    check_rows(LOANS, data)
+
+
+def test_a_missing_column_is_named_with_the_contracts_line() -> None:
+    with pytest.raises(
+        ContractError, match=r"column score is missing \(stated at loans.odcs.yaml:11\)"
+    ):
+        check_structure(LOANS, table({}).drop("score"))
+
+
+def test_a_wrong_type_is_named_with_value_and_allowed() -> None:
+    data = table({"income": "12"}, {"income": "much"}, income=pa.string())
+    said = (
+        r"column income is of type string, e\.g\. 'much'; allowed: number \(stated at loans.*:7\)"
+    )
+    with pytest.raises(ContractError, match=said):
+        check_structure(LOANS, data)
+
+
+def test_every_structural_mistake_is_in_one_message() -> None:
+    data = table({"income": "x"}, income=pa.string()).drop("score", "town")
+    with pytest.raises(ContractError, match=r"(?s)income.*score is missing.*town is missing"):
+        check_structure(LOANS, data)
+
+
+@pytest.mark.parametrize("type_", [pa.int8(), pa.int16(), pa.uint32(), pa.float32()])
+def test_any_type_of_the_family_will_do(type_: pa.DataType) -> None:
+    check_structure(LOANS, table({}, education=type_))
+
+
+def test_further_columns_are_left_alone() -> None:
+    data = table({}).mutate(note=ibis.literal("x"))
+    check_structure(LOANS, data)
+    assert "note" not in split_rows(LOANS, data)[0].columns
+
+
+def test_an_unknown_target_value_is_refused_not_guessed() -> None:
+    data = table({"bad": 7}, {"bad": 7}, {"bad": -1}, {})
+    with pytest.raises(
+        ContractError,
+        match=r"column bad: unknown target value -1 \(1 rows\), 7 \(2 rows\).*0, 1.*:35",
+    ):
+        check_structure(LOANS, data)
+
+
+# rows
+
+BROKEN = [
+    ({"income": None}, "income is missing"),
+    ({"income": -0.5}, "income: -0.5 is not allowed (0 to 10000000)"),
+    ({"income": 1e8}, "income: 100000000.0 is not allowed (0 to 10000000)"),
+    ({"income": float("nan")}, "income: nan is not allowed (0 to 10000000)"),
+    ({"debt": float("inf")}, "debt: inf is not allowed (any number; may be missing)"),
+    ({"education": 3}, "education: 3 is not allowed (1 (school), 2; 5 (read as 2))"),
+]
+
+
+@pytest.mark.parametrize(("row", "reason"), BROKEN, ids=str)
+def test_a_broken_row_says_why(row: dict[str, Any], reason: str) -> None:
+    assert {k: v.lower() for k, v in reasons({}, row).items()} == {1: reason.lower()}
+
+
+@pytest.mark.parametrize("value", [700.5, float("inf"), float("nan"), 1e300, 299.0])
+def test_an_integer_column_of_floats_holds_whole_numbers_in_range(value: float) -> None:
+    assert "score: " in reasons({}, {"score": value})[1]
+
+
+@pytest.mark.parametrize("value", [-9.0, 0.0, 300.0, 850.0])
+def test_codes_pass_though_they_are_out_of_range(value: float) -> None:
+    assert reasons({"score": value}) == {}
+
+
+def test_all_reasons_of_a_row_are_listed() -> None:
+    assert (
+        reasons({"income": None, "sex": 3})[0] == "income is missing; sex: 3 is not allowed (1, 2)"
+    )
+
+
+def test_rows_that_share_an_id_are_all_set_aside() -> None:
+    found = split_rows(LOANS, table({"number": 5}, {"number": 6}, {"number": 5}))
+    assert found[0].number.execute().tolist() == [6]
+    assert found[1].reason.execute().tolist() == ["number is not unique"] * 2
+
+
+def test_check_rows_names_rows_and_reasons() -> None:
+    data = table({}, {"sex": 3}, {"income": -1.0})
+    with pytest.raises(
+        ContractError, match=r"2 rows break .*number 1: sex: 3.*number 2: income: -1\.0.*quarantine"
+    ):
+        check_rows(LOANS, data)
+
+
+VALUES: dict[str, st.SearchStrategy[Any]] = {
+    "integer": st.integers(-20, 20) | st.integers(250, 900),
+    "number": st.floats(width=64) | st.sampled_from([-1.0, 0.0, 1e7, 1e7 + 1]),
+    "string": st.sampled_from(["", "Ulm", "n/a", "ö'\"%"]),
+    "boolean": st.booleans(),
+}
+
+
+def raw_value(column: Column) -> st.SearchStrategy[Any]:
+    """Return values on both sides of the rule, and missing ones."""
+    return VALUES[column.type] | allowed_value(column) | st.none()
+
+
+JUDGED = [c for c in LOANS.columns.values() if c.role != "id"]
+ROW = st.fixed_dictionaries({c.name: raw_value(c) for c in JUDGED})
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.lists(ROW, min_size=1, max_size=8))
+def test_a_row_is_accepted_if_and_only_if_each_value_is(rows: list[dict[str, Any]]) -> None:
+    broken = reasons(*rows, score=pa.int64())
+    for place, row in enumerate(rows):
+        wrong = [c.name for c in JUDGED if c.problem(row[c.name]) is not None]
+        found = {
+            part.split()[0].rstrip(":") for part in filter(None, broken.get(place, "").split("; "))
+        }
+        assert {c.name for c in JUDGED} & found == set(wrong)
+
+
+# cleaning
+
+
+def test_clean_recodes_and_makes_missing_codes_null() -> None:
+    data = table({"score": -9.0, "education": 5, "town": "n/a"}, {"score": 0.0})
+    first, second = clean(LOANS, data).order_by("number").execute().to_dict("records")
+    assert pd.isna(first["score"]) and first["education"] == 2 and pd.isna(first["town"])
+    assert second["score"] == 300
+
+
+def test_clean_leaves_all_else_as_it_is() -> None:
+    data = table({}, {"income": None, "debt": None})
+    pd.testing.assert_frame_equal(clean(LOANS, data).execute(), data.execute())
+
+
+# the catalog's validator
+
+
+def credit_table(**changes: Any) -> ir.Table:
+    from tests.contracts.samples import credit_contract
+
+    row = {c.name: c.example or 0 for c in credit_contract().columns.values()}
+    return ibis.memtable(pd.DataFrame([{**row, **changes}]))
+
+
+def test_the_validator_checks_structure_or_rows() -> None:
+    structure = ContractValidator(contract=str(CREDIT))
+    rows = ContractValidator(contract=str(CREDIT), rows=True)
+    good, broken = credit_table(), credit_table(AGE=3)
+    assert structure.validate(good) is good and structure.validate(broken) is broken
+    assert rows.validate(good) is good
+    with pytest.raises(ContractError, match="AGE: 3 is not allowed"):
+        rows.validate(broken)
+
+
+def test_the_validator_needs_a_contract(tmp_path: Path) -> None:
+    with pytest.raises(ContractError, match="no contract at"):
+        ContractValidator(contract=str(tmp_path / "none.yaml"))
