@@ -24,9 +24,21 @@ from kedro_viz.server import load_and_populate_data
 load_and_populate_data(Path.cwd(), include_hooks=False, package_name="fin_kedro")
 client = TestClient(apps.create_api_app_from_project(Path.cwd()))
 main = client.get("/api/main").json()
-shown = {n["name"]: client.get(f"/api/nodes/{n['id']}").json() for n in main["nodes"] if n["type"] == "data"}
+data = {n["name"]: n["id"] for n in main["nodes"] if n["type"] == "data"}
+shown = {name: client.get(f"/api/nodes/{key}").json() for name, key in data.items()}
 Path(sys.argv[1]).write_text(json.dumps({"main": main, "shown": shown}))
 """
+
+
+LAYERS = [
+    "raw",
+    "intermediate",
+    "model input",
+    "models",
+    "model output",
+    "candidate",
+    "reporting",
+]
 
 
 @pytest.fixture(scope="module")

@@ -16,8 +16,10 @@ _NO_TELEMETRY = {
 for _name, _value in _NO_TELEMETRY.items():
     os.environ.setdefault(_name, _value)
 
-# Quiet by default: MLflow reports the making of its tables.
+# Quiet by default: MLflow reports the making of its tables, and every file it copies.
 os.environ.setdefault("MLFLOW_LOGGING_LEVEL", "ERROR")
+os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
+os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
 
 
 def settle() -> None:

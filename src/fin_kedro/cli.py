@@ -127,6 +127,38 @@ def models(workflow: str | None, env: str | None) -> None:
 
 
 @cli.command()
+@click.argument("workflow")
+@click.option("--url", default="http://127.0.0.1:3000", show_default=True, help="of the service")
+@click.option(
+    "--file", "path", type=click.Path(path_type=Path), help="JSON request, else an example"
+)
+@_plain_errors
+def score(workflow: str, url: str, path: Path | None) -> None:
+    """Ask a running service for a decision; without a file, on the contract's example."""
+    import json
+    import urllib.error
+    import urllib.request
+
+    request = (
+        path.read_bytes() if path else json.dumps({"applications": [_example(workflow)]}).encode()
+    )
+    call = urllib.request.Request(  # noqa: S310 (the address is the caller's own)
+        f"{url}/score", data=request, headers={"Content-Type": "application/json"}
+    )
+    try:
+        with urllib.request.urlopen(call, timeout=30) as answer:  # noqa: S310
+            text = answer.read()
+    except urllib.error.HTTPError as refusal:
+        raise ValueError(json.dumps(json.loads(refusal.read()), indent=2)) from refusal
+    except urllib.error.URLError as error:
+        raise FileNotFoundError(
+            f"no service answers at {url} ({error.reason}); start it with the command that "
+            f"`kedro release {workflow}` prints, or name another with --url."
+        ) from error
+    click.echo(json.dumps(json.loads(text), indent=2))
+
+
+@cli.command()
 @click.argument("dataset")
 @_ENV
 @_plain_errors
@@ -146,6 +178,14 @@ def versions(dataset: str, env: str | None) -> None:
         raise ValueError(f"{dataset} has no version yet at {base}; `kedro run` writes one.")
     for path in found:
         click.echo(f"{path.parent.name}  {file_hash(path)[:16]}")
+
+
+def _example(workflow: str) -> dict[str, Any]:
+    """Return the example application of a workflow's contract."""
+    from fin_kedro.contracts.requests import example
+    from fin_kedro.kernel.evidence import open_catalog
+
+    return example(open_catalog(project_path=_project(), env="base").load(f"{workflow}.contract"))
 
 
 def _project() -> Path:

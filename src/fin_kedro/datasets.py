@@ -69,9 +69,9 @@ class OnnxDataset(AbstractVersionedDataset[onnx.ModelProto, onnx.ModelProto]):
 class LoggedDataset(MlflowArtifactDataset):
     """kedro-mlflow's artifact dataset under the catalog's own version.
 
-    kedro-mlflow 2.0.3 lets the wrapped dataset make a save version of its own, which Kedro's catalog
-    refuses ("All datasets in the catalog must have the same save version"). Write ``versioned: true``
-    beside ``dataset``, not inside it.
+    kedro-mlflow 2.0.3 lets the wrapped dataset make a save version of its own, which Kedro's
+    catalog refuses ("All datasets in the catalog must have the same save version"). Write
+    ``versioned: true`` beside ``dataset``, not inside it.
 
     Args:
         dataset: the wrapped dataset's configuration.

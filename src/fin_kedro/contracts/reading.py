@@ -77,6 +77,13 @@ class ContractDataset(AbstractDataset[None, Contract]):
         """Read the contract."""
         return read_contract(self._filepath)
 
+    def preview(self) -> TablePreview:
+        """Return one row per column, for Kedro-Viz: name, role, type, sign, reason."""
+        columns = self.load().columns.values()
+        data = [[c.name, c.role, c.type, c.sign, c.reason] for c in columns]
+        heading = ["column", "role", "type", "sign", "reason"]
+        return TablePreview({"index": list(range(len(data))), "columns": heading, "data": data})
+
     def save(self, data: None) -> None:  # noqa: ARG002 (Kedro's signature)
         """Refuse: a contract is written by people."""
         raise ContractError(f"{self._filepath} is edited by hand and reviewed; no run writes it.")

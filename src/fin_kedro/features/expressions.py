@@ -132,7 +132,9 @@ def _own_feature(contract: Contract, name: str, raw: ir.Table) -> Feature:
 def _derived_feature(
     contract: Contract, name: str, entry: Mapping[str, Any], raw: ir.Table
 ) -> Feature:
-    value = entry["define"](clean(contract, raw))
+    cleaned = clean(contract, raw)
+    value = entry["define"](cleaned)
+    _refuse_other_tables(name, value, {cleaned.op(), raw.op()})
     # `clean` makes a new table; written out, the expression reads the raw columns directly.
     value = _inline(value)
     return Feature(
@@ -142,6 +144,15 @@ def _derived_feature(
         reason_column=entry["reason_column"],
         description=(entry["define"].__doc__ or "").strip(),
     )
+
+
+def _refuse_other_tables(name: str, value: Any, given: set[ops.Node]) -> None:
+    """One row in, one value out: what filters or joins has no form inside ONNX."""
+    if not isinstance(value, ir.Value) or set(value.op().find(ops.Relation)) - given:
+        raise ContractError(
+            f"feature {name!r} makes a table of its own, or no column; return one Ibis expression "
+            "over the columns of the table it is given (no mutate, rename, filter or join)."
+        )
 
 
 def _inline(value: ir.Value) -> ir.Value:

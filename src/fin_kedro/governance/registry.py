@@ -14,7 +14,7 @@ from kedro.io import AbstractVersionedDataset, Version
 from kedro.io.core import DatasetError
 
 from fin_kedro.governance.ledger import Ledger
-from fin_kedro.governance.package import read_package, write_package
+from fin_kedro.governance.package import MODEL, read_package, write_package
 
 # The state that a version is in after an event; the last event counts.
 STATES = {
@@ -24,6 +24,9 @@ STATES = {
     "approved": "approved",
     "released": "released",
 }
+
+
+_MODEL_NEEDS = ("mlflow", "onnxruntime", "pandas")
 
 
 class RegistryError(RuntimeError):
@@ -156,7 +159,6 @@ def _active_run() -> Any:
 def _register(workflow: str, folder: Path, data: Mapping[str, Any], digest: str) -> tuple[str, str]:
     """Log the graph as an MLflow model with signature and example; give it the alias candidate."""
     import mlflow
-    import onnx
     from mlflow.models import ModelSignature
     from mlflow.types import ColSpec, Schema
 
@@ -168,14 +170,13 @@ def _register(workflow: str, folder: Path, data: Mapping[str, Any], digest: str)
     ]
     outputs: list[Any] = [ColSpec("double", "probability")]
     mlflow.log_artifacts(str(folder), "package")
-    logged = mlflow.onnx.log_model(
-        _probability_only(onnx.load_from_string(data["model"])),
+    logged = mlflow.pyfunc.log_model(
         name=f"{workflow}_model",
+        python_model=str(Path(__file__).with_name("mlflow_model.py")),
+        artifacts={"model": str(folder / MODEL)},
         signature=ModelSignature(Schema(inputs), Schema(outputs)),
         input_example=_example(data["input_example"], contract),
-        pip_requirements=[f"onnxruntime=={_installed('onnxruntime')}"],
-        save_as_external_data=False,
-        onnx_execution_providers=["CPUExecutionProvider"],
+        pip_requirements=[f"{name}=={_installed(name)}" for name in _MODEL_NEEDS],
         metadata={"package_digest": digest},
     )
     client = mlflow.MlflowClient()
@@ -189,16 +190,6 @@ def _register(workflow: str, folder: Path, data: Mapping[str, Any], digest: str)
     ).version  # fmt: skip
     client.set_registered_model_alias(workflow, "candidate", str(version))
     return run.info.run_id, str(version)
-
-
-def _probability_only(model: Any) -> Any:
-    """Drop the contributions: MLflow's table of outputs has one value per row and column.
-
-    The package beside it keeps the whole graph; it is what is approved and released.
-    """
-    for output in [o for o in model.graph.output if o.name != "probability"]:
-        model.graph.output.remove(output)
-    return model
 
 
 def _example(rows: Any, contract: Any) -> Any:

@@ -82,14 +82,15 @@ def print_summary(
 
 
 def _print_table(workflow: str, catalog: Any, outputs: Iterable[str]) -> None:
+    from rich.box import SIMPLE_HEAD
     from rich.console import Console
     from rich.table import Table
 
     metrics = catalog.load(f"{workflow}.metrics")["test"]
     verdicts = _verdicts(workflow, catalog, outputs)
-    table = Table(title=f"{workflow}: test part, 95 % intervals; * decides", title_justify="left")
+    table = Table(title=f"{workflow}: test part, 95 % intervals; * decides", title_justify="left", box=SIMPLE_HEAD)
     for heading in ("model", "AUC", "KS", "Brier", "lowest AIR", "gates"):
-        table.add_column(heading, no_wrap=heading != "gates")
+        table.add_column(heading, no_wrap=True)
     decides = catalog.load(f"{workflow}.decision_policy")["model"]
     for model, figures in metrics.items():
         judged = model == decides and verdicts is not None
@@ -128,7 +129,7 @@ def _gates(verdicts: list[Mapping[str, Any]] | None) -> str:
     gates = [v for v in verdicts or [] if v["gate"] and v["status"] != "not_applicable"]
     warned = sum(v["status"] == "warn" for v in verdicts or [])
     passed = sum(v["status"] != "fail" for v in gates)
-    return f"{passed}/{len(gates)} passed" + (f", {warned} warnings" if warned else "")
+    return f"{passed}/{len(gates)}" + (f", {warned} warn" if warned else "")
 
 
 def env_option(env: str | None) -> str:

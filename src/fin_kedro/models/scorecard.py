@@ -42,15 +42,20 @@ def bin_edges(
     ).fit(x[known, None], y[known])
     cuts = tree.tree_.threshold[tree.tree_.feature == 0]
     edges = sorted({float(f"{cut:.3g}") for cut in cuts})
-    return _merge_violators(edges, x[known], y[known], sign)
+    return _merge_violators(edges, x[known], y[known], sign, float(y.mean()))
 
 
-def _merge_violators(edges: list[float], x: np.ndarray, y: np.ndarray, sign: int) -> list[float]:
-    """Drop cuts across which the bad rate moves against the sign, or next to an empty bin."""
+def _merge_violators(
+    edges: list[float], x: np.ndarray, y: np.ndarray, sign: int, average: float
+) -> list[float]:
+    """Drop cuts across which the bad rate moves against the sign, or next to an empty bin.
+
+    One average row is added to each bin, as in `weight_of_evidence`: both move the same way.
+    """
     while edges:
         code = np.searchsorted(edges, x, side="right")
         rows = np.bincount(code, minlength=len(edges) + 1)
-        rate = np.bincount(code, weights=y, minlength=len(edges) + 1) / np.maximum(rows, 1)
+        rate = (np.bincount(code, weights=y, minlength=len(edges) + 1) + average) / (rows + 1)
         wrong = (sign * np.diff(rate) < 0) | (rows[1:] == 0) | (rows[:-1] == 0)
         if not wrong.any():
             break
@@ -63,10 +68,9 @@ def weight_of_evidence(codes: np.ndarray, y: np.ndarray, bins: int) -> tuple[np.
     inside = codes >= 0
     bad = np.bincount(codes[inside], weights=y[inside], minlength=bins)
     good = np.bincount(codes[inside], weights=1 - y[inside], minlength=bins)
-    all_bad, all_good = max(y.sum(), 1), max((1 - y).sum(), 1)
-    woe = np.log(((bad + 0.5) / all_bad) / ((good + 0.5) / all_good))
-    woe[(bad + good) == 0] = 0.0
-    return woe, float(np.sum((bad / all_bad - good / all_good) * woe))
+    bad_share, good_share = bad / max(y.sum(), 1), good / max((1 - y).sum(), 1)
+    woe = np.log((bad_share + 1 / len(y)) / (good_share + 1 / len(y)))
+    return woe, float(np.sum((bad_share - good_share) * woe))
 
 # %% ../../../notebooks/training/scorecard.ipynb #4bb130d1
 def _numeric_bins(

@@ -1,0 +1,47 @@
+"""What MLflow keeps of a candidate: its graph behind MLflow's own interface (models from code).
+
+MLflow's ONNX flavour hands text columns to onnxruntime in a form it refuses (pandas 3 strings).
+MLflow copies this file into the model and runs it there: it imports nothing of the project.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from typing import Any
+
+import pandas as pd
+from mlflow.models import set_model
+from mlflow.pyfunc.model import PythonModel
+
+
+class Graph(PythonModel):
+    """Raw application rows in (missing: NaN or None), calibrated probability out."""
+
+    def load_context(self, context: Any) -> None:
+        """Open the graph on one thread."""
+        os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
+        import onnxruntime
+
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = 1
+        self._session = onnxruntime.InferenceSession(
+            context.artifacts["model"], options, providers=["CPUExecutionProvider"]
+        )
+        facts = self._session.get_modelmeta().custom_metadata_map["fin_kedro"]
+        self._inputs: dict[str, str] = json.loads(facts)["inputs"]
+
+    def predict(self, context: Any, model_input: pd.DataFrame, params: Any = None) -> pd.DataFrame:
+        """Score a frame of raw rows; returns one column, ``probability``."""
+        del context, params
+        feeds = {
+            name: pd.to_numeric(model_input[name]).to_numpy("float64", na_value=float("nan"))
+            if kind == "number"
+            else model_input[name].astype(object).where(model_input[name].notna(), "").to_numpy()
+            for name, kind in self._inputs.items()
+        }
+        (probability,) = self._session.run(["probability"], feeds)
+        return pd.DataFrame({"probability": probability}, index=model_input.index)
+
+
+set_model(Graph())
