@@ -57,7 +57,7 @@ lock: environment ## write requirements.lock anew from pyproject.toml
 	@$(PYTHON) .ci/environment.py --lock
 
 bench: environment ## the benchmarks under tests/benchmarks
-	@$(BIN)/python -m pytest tests/benchmarks -q -s
+	@$(BIN)/python -m pytest tests/benchmarks -q -s -n 0 -o python_files="bench_*.py" -o python_functions="bench_*"
 
 clean: ## remove .venv, caches and everything a run made; never data/01_raw or the ledger
 	@.ci/clean

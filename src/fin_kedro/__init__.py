@@ -25,8 +25,8 @@ os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
 def settle() -> None:
     """Settle warnings before Kedro loads its plugins (entry point ``kedro.init``).
 
-    kedro-mlflow's own model class lacks type hints, and MLflow says so at every start. The plugin is
-    imported anyway; here its warning is caught, as libraries under it override a filter.
+    kedro-mlflow's own model class lacks type hints, and MLflow says so at every start. The
+    plugin is imported anyway; here its warning is caught, as libraries under it override a filter.
     """
     with warnings.catch_warnings(record=True):
         import kedro_mlflow.mlflow  # noqa: F401

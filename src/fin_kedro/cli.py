@@ -62,8 +62,8 @@ def approve(
     tags = {"state": "approved", "approved_by": by.strip(), "approval": entry.hash}
     registry.tag_version(workflow, state.version, tags, alias="approved")
     click.echo(
-        f"{workflow} {state.version} approved by {by.strip()} ({role}); ledger entry {entry.number}, "
-        f"{entry.hash[:12]}\nNext: kedro release {workflow}{_env_option(env)}"
+        f"{workflow} {state.version} approved by {by.strip()} ({role}); ledger entry "
+        f"{entry.number}, {entry.hash[:12]}\nNext: kedro release {workflow}{_env_option(env)}"
     )
 
 

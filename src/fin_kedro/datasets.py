@@ -2,24 +2,58 @@
 
 from __future__ import annotations
 
+import csv
 import json
+from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+import ibis.expr.types as ir
 import onnx
-from kedro.io import AbstractVersionedDataset, Version
+from kedro.io import AbstractVersionedDataset, DatasetError, Version
 from kedro_datasets._typing import JSONPreview, TablePreview
 from kedro_datasets.ibis import FileDataset
 from kedro_mlflow.io.artifacts import MlflowArtifactDataset
 
 
+# Commas and a header, as the standard has it (RFC 4180), and types by all rows: nothing is guessed
+# from a sample. An entry's own `load_args` come first.
+CSV = {"delim": ",", "header": True, "sample_size": -1}
+
+
 class TableDataset(FileDataset):
-    """kedro-datasets' Ibis file dataset, whose first rows Kedro-Viz can show."""
+    """kedro-datasets' Ibis file dataset: errors name file and line, Kedro-Viz shows first rows."""
+
+    def load(self) -> ir.Table:
+        """Return the table; raise `DatasetError` when there is no file, or it cannot be read."""
+        path = Path(str(self._get_load_path()))
+        if not self._fs_prefix and not path.exists():
+            raise DatasetError(f"no file at {path}; put it there, or correct `filepath`.")
+        if self._file_format == "csv":
+            self._load_args = {**CSV, **self._load_args}
+        try:
+            return super().load()
+        except Exception as error:  # each engine has errors of its own
+            local_csv = self._file_format == "csv" and path.exists()
+            broken = _broken_line(path, self._load_args) if local_csv else ""
+            found = broken or str(error).splitlines()[0]
+            raise DatasetError(f"{path} is no readable {self._file_format} file: {found}") from error
 
     def preview(self, nrows: int = 10) -> TablePreview:
         """Return the first rows as ``{"index", "columns", "data"}``."""
         rows = self.load().limit(nrows).execute()
         return TablePreview(rows.astype(object).where(rows.notna(), None).to_dict(orient="split"))
+
+
+def _broken_line(path: Path, load_args: Mapping[str, Any]) -> str:
+    """Say which line of a CSV file has more or fewer fields than its header."""
+    with path.open(newline="", encoding="utf-8", errors="replace") as file:
+        reader = csv.reader(file, delimiter=load_args["delim"])
+        width = len(next(reader, []))
+        for row in reader:
+            if row and len(row) != width:
+                return f"line {reader.line_num} has {len(row)} fields, the header {width}."
+    return ""
 
 
 class OnnxDataset(AbstractVersionedDataset[onnx.ModelProto, onnx.ModelProto]):

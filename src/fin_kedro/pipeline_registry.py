@@ -28,7 +28,7 @@ def register_pipelines() -> dict[str, Pipeline]:
 
 
 def _namespaced(stage: Pipeline, workflow: str) -> Pipeline:
-    """Put a stage's datasets and parameters under the workflow's name; policy is the same for all."""
+    """Put a stage's datasets and parameters under the workflow's name; policy is shared."""
     shared = {name for name in stage.inputs() if name in POLICY}
     return pipeline(
         stage, namespace=workflow, parameters=shared, prefix_datasets_with_namespace=True

@@ -44,5 +44,5 @@ def written(project: Path) -> set[str]:
     return {
         path.relative_to(data).as_posix()
         for path in data.rglob("*")
-        if path.is_file() and path.relative_to(data).parts[0] not in ("01_raw", "mlflow")
+        if path.is_file() and not {"01_raw", "mlflow"} & set(path.relative_to(data).parts[:2])
     }

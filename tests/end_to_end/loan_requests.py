@@ -42,7 +42,8 @@ def make_requests(rows: int = 6000, seed: int = 5) -> pd.DataFrame:
     table = pd.DataFrame(
         {
             "request_no": [f"R{number:06d}" for number in rng.permutation(rows)],
-            "requested_on": pd.Timestamp("2025-01-01") + pd.to_timedelta(rng.integers(0, 600, rows), "D"),
+            "requested_on": pd.Timestamp("2025-01-01")
+            + pd.to_timedelta(rng.integers(0, 600, rows), "D"),
             "monthly_income": income,
             "years_employed": years,
             "debt_share": debt,
@@ -93,5 +94,7 @@ def install_example(project: Path, environment: str = "own") -> Path:
     for file in sorted(EXAMPLE.iterdir()):
         folder = target / "contracts" if file.name.endswith(".odcs.yaml") else target
         shutil.copy2(file, folder / file.name)
-    make_requests().to_csv(project / "data/01_raw/loan_requests.csv", index=False, date_format="%Y-%m-%d")
+    make_requests().to_csv(
+        project / "data/01_raw/loan_requests.csv", index=False, date_format="%Y-%m-%d"
+    )
     return project

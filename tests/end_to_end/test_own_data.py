@@ -71,7 +71,9 @@ def test_every_stage_left_its_result_under_the_environments_own_folder(own: Path
 def test_rows_that_break_the_contract_are_set_aside(reports: Path) -> None:
     report = read_json(reports / "contract_report.json")
     assert report["quarantined"] == 4
-    assert any(reason.startswith("purpose: rocket is not allowed") for reason in report["by_reason"])
+    assert any(
+        reason.startswith("purpose: rocket is not allowed") for reason in report["by_reason"]
+    )
     assert any(reason.startswith("late_payments: -4") for reason in report["by_reason"])
 
 
@@ -110,15 +112,17 @@ def test_parity_of_the_graphs(reports: Path) -> None:
 
 def test_graph_and_python_model_agree_on_unseen_missing_and_coded_values(own: Path) -> None:
     """Rows no training row looked like: the whole raw-to-probability path, twice."""
+    import onnx
     import pandas as pd
 
     from fin_kedro.contracts.reading import read_contract
     from fin_kedro.models.graph import score_frame
     from fin_kedro.pipelines.training.nodes import python_probability
-    import onnx
 
     contract = read_contract(own / "conf/own/contracts/loan_requests.odcs.yaml")
-    rows = pd.DataFrame([GOOD] * 8).astype({"late_payments": "float64", "years_employed": "float64"})
+    rows = pd.DataFrame([GOOD] * 8).astype(
+        {"late_payments": "float64", "years_employed": "float64"}
+    )
     rows.loc[1, "occupation"] = "astronaut"
     rows.loc[2, "occupation"] = None
     rows.loc[3, "occupation"] = "n/a"
@@ -145,7 +149,13 @@ def test_the_scorer_answers_strings_nulls_and_codes(scorer: Scorer) -> None:
         {**GOOD, "occupation": None, "monthly_income": None},
         {**GOOD, "occupation": "n/a", "monthly_income": -9},
         {**GOOD, "occupation": "astronaut", "late_payments": -9, "years_employed": -9},
-        {**GOOD, "late_payments": 4, "has_savings": False, "monthly_income": 900.0, "debt_share": 0.7},
+        {
+            **GOOD,
+            "late_payments": 4,
+            "has_savings": False,
+            "monthly_income": 900.0,
+            "debt_share": 0.7,
+        },
         {**GOOD, "late_payments": None},
     ]
     *scored, refused = scorer.score(rows)

@@ -220,6 +220,13 @@ def _refuse_duplicates(columns: list[Column], path: Path) -> None:
 
 def _check_roles(contract: Contract) -> None:
     """Every workflow needs one id, one target, and something to learn from."""
+    for column in contract.features:
+        if column.type in ("date", "timestamp"):
+            raise ContractError(
+                f"{contract.where(column.name)}, column {column.name}: a {column.type} cannot have the "
+                "role 'feature'; allowed are integer, number, string, boolean. Deliver it as a number "
+                "(days before the application, say), or give it the role time or ignored."
+            )
     target, _ = contract.target, contract.time  # both raise where a role is given twice
     if not contract.id.required or not contract.features:
         raise ContractError(f"{contract.path}: the id must be required, one column be a feature.")

@@ -48,6 +48,8 @@ class ContractValidator:
 
 def check_structure(contract: Contract, table: ir.Table) -> None:
     """Refuse a table whose columns, types or target values are not the contract's."""
+    if not table.count().execute():
+        raise ContractError(f"{contract.name}: the table has no rows. Check the delivery.")
     schema = pandera_schema(contract, table, rows=False)
     try:
         schema.validate(table, lazy=True)
@@ -69,8 +71,9 @@ def check_rows(contract: Contract, table: ir.Table) -> None:
             f"{contract.id.name} {i}: {reason}" for i, reason in sample.itertuples(index=False)
         )
         raise ContractError(
-            f"{contract.name}: {broken.count().execute()} rows break the contract {contract.path}, e.g. {found}. "
-            "Only rows that passed the quarantine belong here: run the credit pipeline from its first node."
+            f"{contract.name}: {broken.count().execute()} rows break the contract "
+            f"{contract.path}, e.g. {found}. Only rows that passed the quarantine belong here: run the "
+            "pipeline from its first node."
         ) from error
 
 
@@ -195,6 +198,14 @@ def _check_target(contract: Contract, table: ir.Table) -> None:
             f"allowed: {target.allowed_text()}. An outcome is never guessed: correct the data, or "
             f"the rule at {contract.where(target.name)}."
         )
+    present = table.filter(value.notnull()).select(target.name).distinct().limit(2).execute()
+    if len(present) < 2:
+        only = present[target.name].tolist()[0] if len(present) else None
+        raise ContractError(
+            f"{contract.name}, column {target.name}: every row has only {only!r}; a model learns from "
+            f"both outcomes, {contract.event!r} (bad) and another "
+            f"({target.allowed_text()}, stated at {contract.where(target.name)}). Check the delivery."
+        )
 
 
 def _offender(column: Column, table: ir.Table) -> Any:
@@ -225,5 +236,6 @@ def _explain(contract: Contract, table: ir.Table, errors: SchemaErrors) -> str:
     found = "; ".join(sentences) or str(errors)
     return (
         f"{contract.name} does not follow its contract: {found}. The table has the columns "
-        f"{', '.join(present)}. Correct the data, or point its catalog entry and contract at each other."
+        f"{', '.join(present)}. Correct the data, or point its catalog entry and "
+        "contract at each other."
     )

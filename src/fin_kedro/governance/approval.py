@@ -49,8 +49,8 @@ def approve(
     read_package(ledger.resolve(registered.event["package"]), expected_digest=state.digest)
     _check_report(ledger, validated)
     entry = ledger.append(
-        event="approved", workflow=workflow, version=state.version, digest=state.digest, by=by.strip(),
-        role=role, comment=comment.strip(), report_digest=validated.event["report_digest"],
+        event="approved", workflow=workflow, version=state.version, digest=state.digest,
+        by=by.strip(), role=role, comment=comment.strip(), report_digest=validated.event["report_digest"],
         package=registered.event["package"],
     )  # fmt: skip
     return state, entry
@@ -93,8 +93,8 @@ def _check_person(
         raise ApprovalError("who approves? Give --by with a person's name.")
     if _person(by) == _person(trained_by):
         raise ApprovalError(
-            f"{by} trained this version and cannot approve it (four eyes). Ask another person with one "
-            f"of the roles {', '.join(policy['roles'])}."
+            f"{by} trained this version and cannot approve it (four eyes). Ask another person "
+            f"with one of the roles {', '.join(policy['roles'])}."
         )
     if role not in policy["roles"]:
         raise ApprovalError(
@@ -128,6 +128,6 @@ def _check_report(ledger: Ledger, validated: Entry) -> None:
         texts.append(file.read_text(encoding="utf-8"))
     if report_digest(*texts) != validated.event["report_digest"] or not record["passed"]:
         raise ApprovalError(
-            f"the report beside {path} is not the one that passed: its hash differs from the ledger's "
-            f"{validated.event['report_digest'][:12]}. Restore it, or validate again."
+            f"the report beside {path} is not the one that passed: its hash differs from the "
+            f"ledger's {validated.event['report_digest'][:12]}. Restore it, or validate again."
         )

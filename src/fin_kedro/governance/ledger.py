@@ -86,7 +86,7 @@ class Ledger:
         return [e for e in found if all(e.event.get(k) == v for k, v in wanted.items())]
 
     def verify(self) -> str:
-        """Recompute the chain and return its head; raise `LedgerError` at the first broken entry."""
+        """Recompute the chain and return its head; raise `LedgerError` at the first break."""
         previous = _GENESIS
         for place, (number, at, text, before, digest) in enumerate(self._rows(), start=1):
             expected = _hash(number, at, text, previous)
@@ -125,8 +125,8 @@ class Ledger:
             yield
         except sqlite3.Error as error:
             raise LedgerError(
-                f"the ledger {self._path} cannot be read or written: {error}. Nothing was recorded; "
-                "free the disk, or restore the file from a backup, then try again."
+                f"the ledger {self._path} cannot be read or written: {error}. Nothing was "
+                "recorded; free the disk, or restore the file from a backup, then try again."
             ) from error
 
     @contextlib.contextmanager

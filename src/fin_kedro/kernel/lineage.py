@@ -73,7 +73,7 @@ class Lineage:
         }
 
     def record(self, outcome: str) -> dict[str, Any]:
-        """Return the record; what differs between identical runs stands apart under ``occasion``."""
+        """Return the record; what differs between identical runs stands apart, in ``occasion``."""
         content = {
             **self._run,
             "nodes": {n: _without_occasion(e) for n, e in sorted(self._nodes.items())},

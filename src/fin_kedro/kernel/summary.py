@@ -55,7 +55,7 @@ class RunClock:
         return self.nodes[name]
 
     def shares(self, finished: float) -> tuple[float, float]:
-        """Seconds of the process until ``finished`` (epoch), and the share that was not node work."""
+        """Seconds of the process until ``finished`` (epoch), and the share that was no node's."""
         whole = finished - self.process_began
         return whole, max(0.0, 1 - sum(self.nodes.values()) / whole)
 
@@ -88,7 +88,8 @@ def _print_table(workflow: str, catalog: Any, outputs: Iterable[str]) -> None:
 
     metrics = catalog.load(f"{workflow}.metrics")["test"]
     verdicts = _verdicts(workflow, catalog, outputs)
-    table = Table(title=f"{workflow}: test part, 95 % intervals; * decides", title_justify="left", box=SIMPLE_HEAD)
+    title = f"{workflow}: test part, 95 % intervals; * decides"
+    table = Table(title=title, title_justify="left", box=SIMPLE_HEAD)
     for heading in ("model", "AUC", "KS", "Brier", "lowest AIR", "gates"):
         table.add_column(heading, no_wrap=True)
     decides = catalog.load(f"{workflow}.decision_policy")["model"]
@@ -141,15 +142,18 @@ def _print_next(workflow: str, catalog: Any, outputs: Iterable[str], *, env: str
     if f"{workflow}.contract_report" in outputs:
         report = catalog.load(f"{workflow}.contract_report")
         print(
-            f"{report['quarantined']} of {report['rows']} rows quarantined (contract {report['contract']} {report['contract_version']})"
+            f"{report['quarantined']} of {report['rows']} rows quarantined "
+            f"(contract {report['contract']} {report['contract_version']})"
         )
     if f"{workflow}.validation_record" in outputs:
         record = catalog.load(f"{workflow}.validation_record")
         version = record["candidate"]["version"]
         print(
-            f"Candidate {workflow} {version} passed validation. Read {_short(record['report']['html'])}\n"
+            f"Candidate {workflow} {version} passed validation. "
+            f"Read {_short(record['report']['html'])}\n"
             "Next:\n"
-            f'  kedro approve {workflow}{env} --by "Your Name" --role model_validator --comment "why"\n'
+            f'  kedro approve {workflow}{env} --by "Your Name" --role model_validator '
+            '--comment "why"\n'
             f"  kedro release {workflow}{env}\n"
             f"  kedro models{env}"
         )

@@ -166,6 +166,8 @@ def from_json(champion: Mapping[str, Any]) -> CatBoost:
             model.load_model(str(path), format="json")
         except CatBoostError as error:
             raise ValueError(f"this champion is no CatBoost model in JSON: {error}") from error
+    if not model.tree_count_:  # CatBoost reads any JSON, and finds no trees in it
+        raise ValueError("this champion is no CatBoost model in JSON: it has no trees.")
     return model
 
 
@@ -180,9 +182,22 @@ def shap_values(champion: Mapping[str, Any], x: pd.DataFrame) -> tuple[pd.DataFr
     """Contributions to the log odds, one column per feature, and the expected log odds."""
     names = list(champion["features"])
     pool = Pool(x[names], cat_features=list(champion["nominal"]))
-    model = from_json(champion)
+    model = from_json(_weighted(champion))
     values = model.get_feature_importance(pool, type="ShapValues", thread_count=2)
     return pd.DataFrame(values[:, :-1], columns=names, index=x.index), float(values[0, -1])
+
+
+def _weighted(champion: Mapping[str, Any]) -> dict[str, Any]:
+    """Give leaves that no training row reached a weight of almost nothing.
+
+    Constraints give such a leaf a value; CatBoost then adds the rows it is asked about to all
+    weights, and a client's contributions would depend on who else is asked about.
+    """
+    trees = [
+        tree | {"leaf_weights": [weight or 1e-9 for weight in tree["leaf_weights"]]}
+        for tree in champion["model"]["oblivious_trees"]
+    ]
+    return {**champion, "model": {**champion["model"], "oblivious_trees": trees}}
 
 # %% ../../../notebooks/training/champion.ipynb #e4ff79f5
 def search_settings(

@@ -93,7 +93,7 @@ def _description(package: Package, version: str) -> str:
     contract = package.contract
     return (
         f"Model version **{version}**, package `{package.digest[:16]}`, contract "
-        f"`{contract.name}` {contract.version}. Press **Execute** below: the example is a real "
+        f"`{contract.name}` {contract.version}. Press **Execute** below: the example is a made-up "
         "application whose answer was checked when this server started."
     )
 

@@ -4,7 +4,7 @@ from kedro.pipeline import Pipeline, node
 
 from fin_kedro.pipelines.validation import nodes
 
-# What the report reads; named here so that it runs after all of it exists, and loads these versions.
+# What the report reads; named here so that it runs after all of it, and loads these versions.
 EVIDENCE = [
     "contract",
     "contract_report",

@@ -1,0 +1,146 @@
+"""Raw rows to the model table: quarantined by policy, split for good, protected kept apart."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pandas as pd
+import pytest
+
+from fin_kedro.contracts import Column, Contract, ContractError
+from fin_kedro.pipelines.credit.nodes import (
+    assign_part,
+    build_model_table,
+    quarantine_broken_rows,
+)
+from tests.pipelines.samples import FEATURES, SPLIT, applications, contract, table
+
+CONTRACT, FRAME = contract(), applications()
+POLICY = {"largest_share": 0.01}
+
+
+def broken(count: int) -> pd.DataFrame:
+    frame = FRAME.copy()
+    frame.loc[: count - 1, "income"] = -1.0
+    return frame
+
+
+def parts(frame: pd.DataFrame, split: Any = SPLIT, of: Contract = CONTRACT) -> pd.Series:
+    rows = table(frame)
+    made = rows.select("number", part=assign_part(of, rows, split)).execute()
+    return made.set_index("number")["part"]
+
+
+# quarantine
+
+
+def test_broken_rows_are_set_aside_and_counted() -> None:
+    accepted, quarantined, report = quarantine_broken_rows(table(broken(12)), CONTRACT, POLICY)
+    assert accepted.execute()["number"].tolist() == list(range(12, 1200))
+    assert quarantined.execute()["number"].tolist() == list(range(12))
+    counts = {"rows": 1200, "accepted": 1188, "quarantined": 12, "quarantined_share": 0.01}
+    assert {name: report[name] for name in counts} == counts
+    assert report["by_reason"] == {"income: -1.0 is not allowed (0 to 10000000)": 12}
+    assert report["contract_digest"] == CONTRACT.digest
+
+
+def test_a_share_above_policy_stops_the_run() -> None:
+    said = (
+        r"13 of 1200 rows of loans \(1\.08%\) break .*loans\.odcs\.yaml.*1\.00%.*13 x income: -1\.0"
+    )
+    with pytest.raises(ContractError, match=said):
+        quarantine_broken_rows(table(broken(13)), CONTRACT, POLICY)
+
+
+def test_an_empty_delivery_is_no_division_by_zero() -> None:
+    *_, report = quarantine_broken_rows(table(FRAME).filter(False), CONTRACT, POLICY)
+    assert (report["rows"], report["quarantined_share"], report["by_reason"]) == (0, 0, {})
+
+
+# split
+
+
+def test_new_rows_never_move_old_ones() -> None:
+    before = parts(FRAME[200:700])
+    after = parts(FRAME.sample(frac=1, random_state=1))
+    assert after.loc[before.index].equals(before)
+
+
+def test_the_shares_are_those_asked_for() -> None:
+    found = parts(applications(20_000)).value_counts(normalize=True)
+    assert dict(found) == pytest.approx(SPLIT["shares"], abs=0.015)
+
+
+def test_another_salt_draws_other_parts() -> None:
+    assert not parts(FRAME, {**SPLIT, "salt": "other"}).equals(parts(FRAME))
+
+
+def test_the_outcome_plays_no_part_in_the_split() -> None:
+    assert parts(FRAME.assign(bad=1 - FRAME["bad"])).equals(parts(FRAME))
+
+
+@pytest.mark.parametrize(
+    "shares",
+    [{"train": 0.5, "calibration": 0.2, "test": 0.2}, {"train": 0.5, "test": 0.5}],
+    ids=["not one", "a part missing"],
+)
+def test_shares_that_make_no_whole_are_refused(shares: dict[str, float]) -> None:
+    with pytest.raises(ValueError, match="split.shares is .* must sum to 1"):
+        parts(FRAME, {**SPLIT, "shares": shares})
+
+
+DATED = FRAME.assign(day=pd.Timestamp("2019-01-01") + pd.to_timedelta(FRAME["number"], "D"))
+TIMED = replace(
+    CONTRACT, columns={**CONTRACT.columns, "day": Column(name="day", type="date", role="time")}
+)
+
+
+def test_rows_from_a_date_on_are_out_of_time() -> None:
+    found = parts(DATED, {**SPLIT, "out_of_time_from": "2021-01-01"}, TIMED)
+    late = DATED.set_index("number")["day"] >= "2021-01-01"
+    assert (found[late] == "out_of_time").all()
+    assert found[~late].equals(parts(FRAME).loc[found[~late].index])
+
+
+@pytest.mark.parametrize("split", [SPLIT, {**SPLIT, "out_of_time_from": None}])
+def test_a_time_column_without_a_date_is_refused(split: dict[str, Any]) -> None:
+    with pytest.raises(ContractError, match="loans names a time column.*out_of_time_from"):
+        parts(DATED, split, TIMED)
+
+
+# model table
+
+
+def built(of: Contract = CONTRACT, frame: pd.DataFrame = FRAME, **split: Any) -> tuple[Any, Any]:
+    made, listing = build_model_table(table(frame), of, FEATURES, {**SPLIT, **split})
+    return made.execute(), listing
+
+
+def test_protected_columns_are_named_so_and_are_no_feature() -> None:
+    made, listing = built()
+    assert made["protected__sex"].tolist() == FRAME["sex"].tolist()
+    assert "sex" not in made and not any("sex" in f["reads"] for f in listing.values())
+
+
+def test_rows_are_in_the_order_of_their_numeric_id() -> None:
+    made, _ = built(frame=FRAME.sample(frac=1, random_state=2))
+    assert made["entity_id"].tolist() == [str(i) for i in range(len(FRAME))]
+
+
+def test_the_target_is_one_for_the_event() -> None:
+    made, _ = built(replace(CONTRACT, event=0))
+    assert made["target"].tolist() == (1 - FRAME["bad"]).tolist()
+
+
+def test_time_stands_in_the_table_where_there_is_one() -> None:
+    made, _ = built(TIMED, DATED, out_of_time_from="2021-01-01")
+    assert made["time"].tolist() == DATED["day"].tolist()
+    assert "time" not in built()[0]
+
+
+def test_the_list_says_what_each_feature_is_and_reads() -> None:
+    made, listing = built()
+    assert list(listing) == [c.name for c in CONTRACT.features] == list(made)[-len(listing) :]
+    assert listing["score"]["reads"] == ["score"] and listing["education"]["nominal"]
+    assert {f["reason_column"] for f in listing.values()} <= {c.name for c in CONTRACT.features}

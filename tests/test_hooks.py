@@ -1,0 +1,70 @@
+"""Hooks: threads limited and given back, nodes told the run's context, progress shown."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np  # noqa: F401  loads the BLAS whose threads are limited
+import pytest
+from kedro.io import DataCatalog
+from kedro.pipeline import Pipeline, node
+from threadpoolctl import threadpool_info, threadpool_limits
+
+from fin_kedro.hooks import RUN_CONTEXT, LineageHooks, ProgressHooks, ThreadHooks
+from fin_kedro.settings import HOOKS
+
+
+def blas_threads() -> set[int]:
+    return {pool["num_threads"] for pool in threadpool_info() if pool["user_api"] == "blas"}
+
+
+@pytest.mark.parametrize("end", ["after_pipeline_run", "on_pipeline_error"])
+def test_numeric_libraries_use_one_thread_during_a_run(end: str) -> None:
+    with threadpool_limits(2, user_api="blas"):
+        hooks = ThreadHooks()
+        hooks.before_pipeline_run()
+        assert blas_threads() == {1}
+        getattr(hooks, end)()
+        assert blas_threads() == {2}
+
+
+def lineage_hooks(root: Path, env: str | None = "ci") -> LineageHooks:
+    hooks, gates = LineageHooks(), {"policy": {"gates": {"AUC": {"min": 0.7}}}}
+    hooks.after_context_created(SimpleNamespace(env=env, project_path=root, config_loader=gates))  # type: ignore[arg-type]
+    return hooks
+
+
+def test_a_node_that_asks_is_told_its_context(tmp_path: Path) -> None:
+    (tmp_path / "a.json").write_text("1")
+    config = {"a": {"type": "json.JSONDataset", "filepath": str(tmp_path / "a.json")}}
+    catalog = DataCatalog.from_config(config)
+    step = node(lambda a, c: None, ["a", RUN_CONTEXT], None, name="asks")
+    hooks = lineage_hooks(tmp_path)
+    hooks.before_pipeline_run(run_params={}, pipeline=Pipeline([step]), catalog=catalog)
+    hooks.after_dataset_loaded("a", step)
+    told: Any = hooks.before_node_run(step)
+    assert told[RUN_CONTEXT]["env"] == "ci"
+    assert told[RUN_CONTEXT]["gates"] == {"AUC": {"min": 0.7}}
+    assert told[RUN_CONTEXT]["paths"] == {"a": str(tmp_path / "a.json")}
+
+
+def test_a_node_that_does_not_ask_is_left_alone(tmp_path: Path) -> None:
+    assert lineage_hooks(tmp_path).before_node_run(node(print, "a", None, name="quiet")) is None
+
+
+def test_each_node_is_shown_with_its_place_and_time(capsys: pytest.CaptureFixture[str]) -> None:
+    first, second = node(print, "a", None, name="one"), node(print, "a", None, name="two")
+    hooks = ProgressHooks()
+    hooks.before_pipeline_run(run_params={}, pipeline=Pipeline([first, second]))
+    for step in (first, second):
+        hooks.before_node_run(step)
+        hooks.after_node_run(step)
+    lines = capsys.readouterr().err.splitlines()
+    assert [line.split()[:2] for line in lines] == [["1/2", "one"], ["2/2", "two"]]
+    assert all(line.endswith(" s") for line in lines)
+
+
+def test_the_project_uses_all_three() -> None:
+    assert {type(hook) for hook in HOOKS} == {ThreadHooks, LineageHooks, ProgressHooks}
