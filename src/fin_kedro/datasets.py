@@ -15,21 +15,22 @@ from kedro_datasets._typing import JSONPreview, TablePreview
 from kedro_datasets.ibis import FileDataset
 from kedro_mlflow.io.artifacts import MlflowArtifactDataset
 
-
 # Commas and a header, as the standard has it (RFC 4180), and types by all rows: nothing is guessed
-# from a sample. An entry's own `load_args` come first.
-CSV = {"delim": ",", "header": True, "sample_size": -1}
+# from a sample. An entry's own `load_args` come first. The names are DuckDB's.
+CSV: dict[str, Any] = {"delim": ",", "header": True, "sample_size": -1}
 
 
 class TableDataset(FileDataset):
     """kedro-datasets' Ibis file dataset: errors name file and line, Kedro-Viz shows first rows."""
+
+    _load_args: dict[str, Any]
 
     def load(self) -> ir.Table:
         """Return the table; raise `DatasetError` when there is no file, or it cannot be read."""
         path = Path(str(self._get_load_path()))
         if not self._fs_prefix and not path.exists():
             raise DatasetError(f"no file at {path}; put it there, or correct `filepath`.")
-        if self._file_format == "csv":
+        if (self._file_format, self._connection_config["backend"]) == ("csv", "duckdb"):
             self._load_args = {**CSV, **self._load_args}
         try:
             return super().load()
@@ -37,7 +38,8 @@ class TableDataset(FileDataset):
             local_csv = self._file_format == "csv" and path.exists()
             broken = _broken_line(path, self._load_args) if local_csv else ""
             found = broken or str(error).splitlines()[0]
-            raise DatasetError(f"{path} is no readable {self._file_format} file: {found}") from error
+            kind = self._file_format
+            raise DatasetError(f"{path} is no readable {kind} file: {found}") from error
 
     def preview(self, nrows: int = 10) -> TablePreview:
         """Return the first rows as ``{"index", "columns", "data"}``."""
@@ -48,7 +50,7 @@ class TableDataset(FileDataset):
 def _broken_line(path: Path, load_args: Mapping[str, Any]) -> str:
     """Say which line of a CSV file has more or fewer fields than its header."""
     with path.open(newline="", encoding="utf-8", errors="replace") as file:
-        reader = csv.reader(file, delimiter=load_args["delim"])
+        reader = csv.reader(file, delimiter=str(load_args.get("delim", ","))[:1])
         width = len(next(reader, []))
         for row in reader:
             if row and len(row) != width:

@@ -54,21 +54,21 @@ class LineageHooks:
     def __init__(self) -> None:
         self._lineage = Lineage()
         self._env = "local"
-        self._gates: Mapping[str, Any] = {}
+        self._policy: Mapping[str, Any] = {}
 
     @hook_impl
     def after_context_created(self, context: KedroContext) -> None:
         """Remember project and environment."""
         self._env = context.env or "base"
         self._lineage = Lineage(root=context.project_path)
-        self._gates = context.config_loader["policy"]["gates"]
+        self._policy = context.config_loader["policy"]
 
     @hook_impl
     def before_pipeline_run(
         self, run_params: Mapping[str, Any], pipeline: Pipeline, catalog: Any
     ) -> None:
         """Start the record."""
-        self._lineage.start(run_params, pipeline, catalog)
+        self._lineage.start(run_params, pipeline, catalog, policy=self._policy)
 
     @hook_impl
     def after_dataset_loaded(self, dataset_name: str, node: Node) -> None:
@@ -86,7 +86,7 @@ class LineageHooks:
         if RUN_CONTEXT not in node.inputs:
             return None
         given = self._lineage.given_to(node)
-        return {RUN_CONTEXT: {"env": self._env, "gates": self._gates, **given}}
+        return {RUN_CONTEXT: {"env": self._env, "gates": self._policy["gates"], **given}}
 
     @hook_impl(tryfirst=True)
     def after_pipeline_run(self, catalog: Any) -> None:

@@ -159,3 +159,14 @@ def test_the_dataset_reads_and_never_writes(tmp_path: Path) -> None:
     assert dataset.exists()
     with pytest.raises(Exception, match="edited by hand"):
         dataset.save("anything")  # type: ignore[arg-type]
+
+
+def test_a_recode_must_lead_to_an_allowed_value(tmp_path: Path) -> None:
+    with pytest.raises(ContractError, match="column grade: recode leads to 9.*allowed: 1, 2"):
+        read(tmp_path, ("{5: 2}", "{5: 9}"))
+
+
+def test_a_range_must_allow_something(tmp_path: Path) -> None:
+    ends = "logicalType: number\n        logicalTypeOptions: {minimum: 2, maximum: 1}"
+    with pytest.raises(ContractError, match="column income: minimum 2 is above maximum 1"):
+        read(tmp_path, ("logicalType: number", ends))

@@ -57,7 +57,7 @@ def reasons(*rows: dict[str, Any], **types: pa.DataType) -> dict[int, str]:
 
 
 def test_a_good_table_passes_and_comes_back() -> None:
-    data = table({}, {"score": -9.0}, {"town": None})
+    data = table({}, {"score": -9.0}, {"town": None, "bad": 1})
     check_structure(LOANS, data)
     check_rows(LOANS, data)
 
@@ -86,11 +86,11 @@ def test_every_structural_mistake_is_in_one_message() -> None:
 
 @pytest.mark.parametrize("type_", [pa.int8(), pa.int16(), pa.uint32(), pa.float32()])
 def test_any_type_of_the_family_will_do(type_: pa.DataType) -> None:
-    check_structure(LOANS, table({}, education=type_))
+    check_structure(LOANS, table({}, {"bad": 1}, education=type_))
 
 
 def test_further_columns_are_left_alone() -> None:
-    data = table({}).mutate(note=ibis.literal("x"))
+    data = table({}, {"bad": 1}).mutate(note=ibis.literal("x"))
     check_structure(LOANS, data)
     assert "note" not in split_rows(LOANS, data)[0].columns
 
@@ -101,6 +101,13 @@ def test_an_unknown_target_value_is_refused_not_guessed() -> None:
         ContractError,
         match=r"column bad: unknown target value -1 \(1 rows\), 7 \(2 rows\).*0, 1.*:35",
     ):
+        check_structure(LOANS, data)
+
+
+@pytest.mark.parametrize("outcome", [0, 1])
+def test_one_outcome_alone_teaches_nothing(outcome: int) -> None:
+    data = table({"bad": outcome}, {"bad": outcome}, {"bad": None})
+    with pytest.raises(ContractError, match=rf"column bad: every row has only {outcome}.*:35"):
         check_structure(LOANS, data)
 
 
@@ -202,7 +209,8 @@ def credit_table(**changes: Any) -> ir.Table:
     from tests.contracts.samples import credit_contract
 
     row = {c.name: c.example or 0 for c in credit_contract().columns.values()}
-    return ibis.memtable(pd.DataFrame([{**row, **changes}]))
+    rows = [{**row, **changes, "ID": outcome, "DEFAULT": outcome} for outcome in (0, 1)]
+    return ibis.memtable(pd.DataFrame(rows))
 
 
 def test_the_validator_checks_structure_or_rows() -> None:

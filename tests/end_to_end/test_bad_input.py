@@ -1,4 +1,4 @@
-"""Bad input stops the pipeline with an error a user can act on, and nothing is written beyond it."""
+"""Bad input stops a run with an error a user can act on; nothing is written beyond the failure."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def income_by_age(t: Any) -> Any:
 
 @dataclass(frozen=True)
 class Case:
-    """One wrong thing: in the data, in a file of the environment, or in how the raw file is stored."""
+    """One wrong thing: in the data, in a file of the environment, or in the raw file itself."""
 
     says: tuple[str, ...]
     data: Callable[[pd.DataFrame], pd.DataFrame] | None = None

@@ -1,4 +1,4 @@
-"""The same seed gives the same bytes: in another folder, on one core, with other thread settings."""
+"""One seed gives the same bytes: in another folder, on one core, with other thread settings."""
 
 from __future__ import annotations
 

@@ -12,7 +12,6 @@ import socket
 import subprocess
 import sys
 import time
-import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
@@ -182,7 +181,7 @@ def wait_until_ready(process: subprocess.Popen[bytes], url: str, log: Path) -> N
     """Return when the service answers; fail with its log when it ends or takes over a minute."""
     until = time.monotonic() + 60
     while time.monotonic() < until and process.poll() is None:
-        with contextlib.suppress(urllib.error.URLError, ConnectionError):
+        with contextlib.suppress(OSError):
             urllib.request.urlopen(url, timeout=2).close()
             return
         time.sleep(0.3)

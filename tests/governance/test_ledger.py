@@ -78,6 +78,7 @@ CHANGES = {
     "an event that is no JSON": "UPDATE ledger SET event = 'x' WHERE number = 2",
     "an edited time": "UPDATE ledger SET at = '2020-01-01' WHERE number = 2",
     "an edited hash": "UPDATE ledger SET hash = 'x' WHERE number = 2",
+    "an edited link": "UPDATE ledger SET previous = 'x' WHERE number = 2",
     "a removed entry": "DELETE FROM ledger WHERE number = 2",
     "an inserted entry": "INSERT INTO ledger SELECT 4, at, event, hash, 'x' FROM ledger "
     "WHERE number = 3",

@@ -31,7 +31,14 @@ def module_of(folder: Path, source: str) -> ModuleType:
     return module
 
 
-def run(folder: Path, *, rows: Any = (1, 2), factor: Any = 2, source: str = SOURCE) -> Lineage:
+def run(
+    folder: Path,
+    *,
+    rows: Any = (1, 2),
+    factor: Any = 2,
+    source: str = SOURCE,
+    limit: float = 0.75,
+) -> Lineage:
     """Run one node in a project of its own, with lineage told as the hooks tell it."""
     folder.mkdir()
     kind = {"type": "json.JSONDataset", "versioned": True}
@@ -42,7 +49,8 @@ def run(folder: Path, *, rows: Any = (1, 2), factor: Any = 2, source: str = SOUR
     catalog.save("rows", list(rows))
     step = node(module_of(folder, source).double, ["rows", "params:factor"], "doubled", name="step")
     lineage = Lineage(root=folder)
-    lineage.start({"pipeline_name": "x", "env": "ci"}, Pipeline([step]), catalog)
+    policy = {"gates": {"DIS-AUC": {"limits": {"min": limit}}}}
+    lineage.start({"pipeline_name": "x", "env": "ci"}, Pipeline([step]), catalog, policy=policy)
     given = {name: catalog.load(name) for name in step.inputs}
     for name in step.inputs:
         lineage.add("read", name, step)
@@ -73,8 +81,8 @@ def test_paths_inside_the_project_do_not_count(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     "change",
-    [{"rows": (1, 3)}, {"factor": 3}, {"source": SOURCE + "\nX = 1\n"}],
-    ids=["a dataset", "a parameter", "a node's module"],
+    [{"rows": (1, 3)}, {"factor": 3}, {"source": SOURCE + "\nX = 1\n"}, {"limit": 0.8}],
+    ids=["a dataset", "a parameter", "a node's module", "the policy"],
 )
 def test_a_change_gives_another_digest(tmp_path: Path, change: dict[str, Any]) -> None:
     assert digest(run(tmp_path / "a", **change)) != digest(run(tmp_path / "b"))

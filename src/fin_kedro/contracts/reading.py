@@ -59,6 +59,7 @@ def _contract(text: str, path: Path) -> Contract:
         columns={c.name: c for c in columns},
     )
     _check_roles(contract)
+    _check_rules(contract)
     return contract
 
 
@@ -79,8 +80,10 @@ class ContractDataset(AbstractDataset[None, Contract]):
 
     def preview(self) -> TablePreview:
         """Return one row per column, for Kedro-Viz: name, role, type, sign, reason."""
-        columns = self.load().columns.values()
-        data = [[c.name, c.role, c.type, c.sign, c.reason] for c in columns]
+        data = [
+            [c.name, c.role, c.type, c.sign, c.reason if c.role == "feature" else ""]
+            for c in self.load().columns.values()
+        ]
         heading = ["column", "role", "type", "sign", "reason"]
         return TablePreview({"index": list(range(len(data))), "columns": heading, "data": data})
 
@@ -218,14 +221,31 @@ def _refuse_duplicates(columns: list[Column], path: Path) -> None:
         raise ContractError(f"{path}: columns stated twice: {', '.join(twice)}. Keep one of each.")
 
 
+def _check_rules(contract: Contract) -> None:
+    """A rule must leave something to be allowed, and recode onto what is documented."""
+    for column in contract.columns.values():
+        where = f"{contract.where(column.name)}, column {column.name}"
+        low, high = column.minimum, column.maximum
+        if low is not None and high is not None and low > high:
+            raise ContractError(
+                f"{where}: minimum {low} is above maximum {high}; nothing is allowed."
+            )
+        unknown = [v for v in column.recode.values() if column.allowed and v not in column.allowed]
+        if unknown:
+            raise ContractError(
+                f"{where}: recode leads to {unknown[0]!r}, which is no allowed value; allowed: "
+                f"{', '.join(map(str, column.allowed))}."
+            )
+
+
 def _check_roles(contract: Contract) -> None:
     """Every workflow needs one id, one target, and something to learn from."""
     for column in contract.features:
         if column.type in ("date", "timestamp"):
             raise ContractError(
-                f"{contract.where(column.name)}, column {column.name}: a {column.type} cannot have the "
-                "role 'feature'; allowed are integer, number, string, boolean. Deliver it as a number "
-                "(days before the application, say), or give it the role time or ignored."
+                f"{contract.where(column.name)}, column {column.name}: a {column.type} cannot have "
+                "the role 'feature'; allowed are integer, number, string, boolean. Deliver it as a "
+                "number (days before the application, say), or give it the role time or ignored."
             )
     target, _ = contract.target, contract.time  # both raise where a role is given twice
     if not contract.id.required or not contract.features:

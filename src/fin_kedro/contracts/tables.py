@@ -202,9 +202,9 @@ def _check_target(contract: Contract, table: ir.Table) -> None:
     if len(present) < 2:
         only = present[target.name].tolist()[0] if len(present) else None
         raise ContractError(
-            f"{contract.name}, column {target.name}: every row has only {only!r}; a model learns from "
-            f"both outcomes, {contract.event!r} (bad) and another "
-            f"({target.allowed_text()}, stated at {contract.where(target.name)}). Check the delivery."
+            f"{contract.name}, column {target.name}: every row has only {only!r}; a model learns "
+            f"from both outcomes, {contract.event!r} (bad) and another ({target.allowed_text()}; "
+            f"{contract.where(target.name)}). Check the delivery."
         )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import getpass
+import hashlib
 import json
 import os
 from collections.abc import Mapping
@@ -257,6 +258,13 @@ class ValidationRecordDataset(AbstractVersionedDataset[dict[str, Any], dict[str,
         content: dict[str, Any] = json.loads(Path(str(self._get_load_path())).read_text())
         report = {k: self._ledger.resolve(v).as_posix() for k, v in content["report"].items()}
         return {**content, "report": report}
+
+    def content_hash(self) -> str:
+        """Hash (sha256, hex) of what was found, without version number, run and paths."""
+        content: dict[str, Any] = json.loads(Path(str(self._get_load_path())).read_text())
+        found = {k: v for k, v in content.items() if k not in ("candidate", "report")}
+        found["digest"] = content["candidate"]["digest"]
+        return hashlib.sha256(json.dumps(found, sort_keys=True).encode()).hexdigest()
 
     def _describe(self) -> dict[str, Any]:
         return {"filepath": self._filepath, "version": self._version}

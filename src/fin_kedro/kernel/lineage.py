@@ -30,8 +30,15 @@ class Lineage:
         self._started = ""
         self._run: dict[str, Any] = {}
 
-    def start(self, run_params: Mapping[str, Any], pipeline: Pipeline, catalog: Any) -> None:
-        """Begin a record."""
+    def start(
+        self,
+        run_params: Mapping[str, Any],
+        pipeline: Pipeline,
+        catalog: Any,
+        *,
+        policy: Mapping[str, Any] | None = None,
+    ) -> None:
+        """Begin a record; ``policy`` is what was in force."""
         self._catalog = catalog
         self._nodes = {}
         self._started = datetime.now(UTC).isoformat(timespec="seconds")
@@ -40,6 +47,8 @@ class Lineage:
             or run_params.get("pipeline_name")
             or "__default__",
             "env": run_params.get("env"),
+            "code": code_hash(),
+            "policy": content_hash(policy or {}),
             "sources": {node.name: source_hash(node.func) for node in pipeline.nodes},
         }
 
@@ -115,7 +124,10 @@ def describe_dataset(catalog: Any, name: str, root: Path) -> dict[str, Any] | No
         return None
     path = Path(str(raw))
     version = path.parent.name if getattr(dataset, "_version", None) else None
-    return {"path": _relative(path, root), "version": version, "sha256": file_hash(path)}
+    # A record of an occasion (its version number, its paths) says itself what of it is content.
+    own_hash = getattr(dataset, "content_hash", None)
+    digest = own_hash() if own_hash else file_hash(path)
+    return {"path": _relative(path, root), "version": version, "sha256": digest}
 
 
 def file_hash(path: Path) -> str:
@@ -142,6 +154,14 @@ def source_hash(function: Any) -> str:
     module = inspect.getmodule(function)
     source = inspect.getsource(module) if module else repr(function)
     return hashlib.sha256(source.encode()).hexdigest()
+
+
+def code_hash() -> str:
+    """Hash (sha256, hex) of the project's whole code: features and models are imported by nodes."""
+    package = Path(__file__).parents[1]
+    files = sorted(package.rglob("*.py"))
+    lines = [f"{file.relative_to(package).as_posix()} {file_hash(file)}" for file in files]
+    return hashlib.sha256("\n".join(lines).encode()).hexdigest()
 
 
 def _relative(path: Path, root: Path) -> str:

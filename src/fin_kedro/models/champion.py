@@ -19,7 +19,8 @@ from sklearn.model_selection import ParameterSampler, StratifiedKFold, train_tes
 from tqdm import tqdm
 
 # %% auto #0
-__all__ = ['model_frame', 'train_catboost', 'to_json', 'from_json', 'champion_log_odds', 'shap_values', 'search_settings']
+__all__ = ['UNREACHED', 'model_frame', 'train_catboost', 'to_json', 'from_json', 'champion_log_odds', 'shap_values',
+           'search_settings']
 
 # %% ../../../notebooks/training/champion.ipynb #debe3b04
 def model_frame(table: pd.DataFrame, features: Mapping[str, Mapping[str, Any]]) -> pd.DataFrame:
@@ -146,6 +147,9 @@ def _check_settings(settings: Mapping[str, Any]) -> None:
         )
 
 # %% ../../../notebooks/training/champion.ipynb #cc9e13cd
+UNREACHED = 1e-9  # weight of a leaf that no training row reached
+
+
 def to_json(model: CatBoost, pool: Pool) -> dict[str, Any]:
     """CatBoost model to a dict of JSON types without its random id and date."""
     with tempfile.TemporaryDirectory() as folder:
@@ -153,6 +157,8 @@ def to_json(model: CatBoost, pool: Pool) -> dict[str, Any]:
         model.save_model(str(path), format="json", pool=pool)
         content: dict[str, Any] = json.loads(path.read_text())
     content["model_info"] |= {"model_guid": "", "train_finish_time": ""}
+    for tree in content.get("oblivious_trees", []):
+        tree["leaf_weights"] = [weight or UNREACHED for weight in tree["leaf_weights"]]
     return content
 
 
@@ -182,22 +188,9 @@ def shap_values(champion: Mapping[str, Any], x: pd.DataFrame) -> tuple[pd.DataFr
     """Contributions to the log odds, one column per feature, and the expected log odds."""
     names = list(champion["features"])
     pool = Pool(x[names], cat_features=list(champion["nominal"]))
-    model = from_json(_weighted(champion))
+    model = from_json(champion)
     values = model.get_feature_importance(pool, type="ShapValues", thread_count=2)
     return pd.DataFrame(values[:, :-1], columns=names, index=x.index), float(values[0, -1])
-
-
-def _weighted(champion: Mapping[str, Any]) -> dict[str, Any]:
-    """Give leaves that no training row reached a weight of almost nothing.
-
-    Constraints give such a leaf a value; CatBoost then adds the rows it is asked about to all
-    weights, and a client's contributions would depend on who else is asked about.
-    """
-    trees = [
-        tree | {"leaf_weights": [weight or 1e-9 for weight in tree["leaf_weights"]]}
-        for tree in champion["model"]["oblivious_trees"]
-    ]
-    return {**champion, "model": {**champion["model"], "oblivious_trees": trees}}
 
 # %% ../../../notebooks/training/champion.ipynb #e4ff79f5
 def search_settings(
