@@ -114,7 +114,8 @@ class ProgressHooks:
     @hook_impl
     def before_pipeline_run(self, run_params: Mapping[str, Any], pipeline: Pipeline) -> None:
         """Count the nodes."""
-        self._clock, self._done, self._all = RunClock(), 0, len(pipeline.nodes)
+        self._clock = RunClock(libraries=_library_seconds())
+        self._done, self._all = 0, len(pipeline.nodes)
         self._run, self._pipeline, self._saved = run_params, pipeline, set()
 
     @hook_impl
@@ -168,3 +169,9 @@ class ProgressHooks:
     def after_pipeline_run(self, pipeline: Pipeline, catalog: Any) -> None:
         """Print the table and the next commands."""
         print_summary(pipeline, catalog, self._clock, self._run, finished=time.time())
+
+
+def _library_seconds() -> float:
+    """Seconds that importing the pipelines took; they are imported by now."""
+    registry = sys.modules.get("fin_kedro.pipeline_registry")
+    return float(getattr(registry, "LIBRARY_SECONDS", 0.0))
