@@ -9,7 +9,7 @@ from kedro.pipeline import Pipeline, pipeline
 _BEGAN = time.perf_counter()
 from fin_kedro.pipelines import credit, release, training, validation  # noqa: E402
 
-# Seconds to import what the nodes compute with (CatBoost, scikit-learn, ...): their cost, not Kedro's.
+# Seconds to import what the nodes compute with (CatBoost, scikit-learn): their cost, not Kedro's.
 LIBRARY_SECONDS = time.perf_counter() - _BEGAN
 
 WORKFLOWS = ("credit",)

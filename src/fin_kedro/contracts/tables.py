@@ -72,8 +72,8 @@ def check_rows(contract: Contract, table: ir.Table) -> None:
         )
         raise ContractError(
             f"{contract.name}: {broken.count().execute()} rows break the contract "
-            f"{contract.path}, e.g. {found}. Only rows that passed the quarantine belong here: run the "
-            "pipeline from its first node."
+            f"{contract.path}, e.g. {found}. Only rows that passed the quarantine belong here: run "
+            "the             "pipeline from its first node."
         ) from error
 
 

@@ -50,7 +50,8 @@ def approve(
     _check_report(ledger, validated)
     entry = ledger.append(
         event="approved", workflow=workflow, version=state.version, digest=state.digest,
-        by=by.strip(), role=role, comment=comment.strip(), report_digest=validated.event["report_digest"],
+        by=by.strip(), role=role, comment=comment.strip(),
+        report_digest=validated.event["report_digest"],
         package=registered.event["package"],
     )  # fmt: skip
     return state, entry
