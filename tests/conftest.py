@@ -14,7 +14,16 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
-COPIED = ("src", "conf", "notebooks", "bentos", "data/01_raw", "pyproject.toml", "requirements.lock", ".telemetry")
+COPIED = (
+    "src",
+    "conf",
+    "notebooks",
+    "bentos",
+    "data/01_raw",
+    "pyproject.toml",
+    "requirements.lock",
+    ".telemetry",
+)
 QUIET = {
     "DO_NOT_TRACK": "true",
     "MLFLOW_DISABLE_TELEMETRY": "true",
@@ -35,7 +44,11 @@ def copy_project(target: Path) -> Path:
         source, destination = ROOT / name, target / name
         destination.parent.mkdir(parents=True, exist_ok=True)
         if source.is_dir():
-            shutil.copytree(source, destination, ignore=shutil.ignore_patterns(".ipynb_checkpoints", "__pycache__", "local"))
+            shutil.copytree(
+                source,
+                destination,
+                ignore=shutil.ignore_patterns(".ipynb_checkpoints", "__pycache__", "local"),
+            )
         else:
             shutil.copy2(source, destination)
     (target / "conf/local").mkdir(exist_ok=True)

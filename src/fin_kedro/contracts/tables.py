@@ -73,7 +73,7 @@ def check_rows(contract: Contract, table: ir.Table) -> None:
         raise ContractError(
             f"{contract.name}: {broken.count().execute()} rows break the contract "
             f"{contract.path}, e.g. {found}. Only rows that passed the quarantine belong here: run "
-            "the             "pipeline from its first node."
+            "the pipeline from its first node."
         ) from error
 
 

@@ -454,9 +454,7 @@ def _is_missing(c: Compiler, text: str) -> str:
 # %% ../../../notebooks/features/onnx.ipynb #9f4db0af
 def _both(c: Compiler, a: Truth, b: Truth) -> Truth:
     node = c.builder.node
-    return Truth(
-        lambda: node("And", a.true(), b.true()), lambda: node("Or", a.false(), b.false())
-    )
+    return Truth(lambda: node("And", a.true(), b.true()), lambda: node("Or", a.false(), b.false()))
 
 
 def _negation(a: Truth) -> Truth:

@@ -42,7 +42,8 @@ def quarantine_broken_rows(
         raise ContractError(
             f"{report['quarantined']} of {report['rows']} rows of {contract.name} "
             f"({report['quarantined_share']:.2%}) break the contract {contract.path}; "
-            f"policy allows {quarantine['largest_share']:.2%} (quarantine.largest_share). Most often: {worst}. "
+            f"policy allows {quarantine['largest_share']:.2%} "
+            f"(quarantine.largest_share). Most often: {worst}. "
             "Correct the delivery or the contract; nothing was written."
         )
     key = contract.id.name
