@@ -128,3 +128,16 @@ def test_calibration_by_group() -> None:
         target=[0, 1, 1, 1], probability=[0.5, 0.5, 0.9, 0.9], group=["a", "a", "b", None]
     )
     assert table["gap"].to_dict() == pytest.approx({"a": 0.0, "b": -0.1, "missing": -0.1})
+
+
+def test_numbers_without_edges_are_cut_at_their_quarters() -> None:
+    ages = np.arange(20, 80, dtype=float)
+    groups = named_groups(ages, labels={})
+    assert len(set(groups)) == 4
+    counts = [int((groups == name).sum()) for name in sorted(set(groups))]
+    assert max(counts) - min(counts) <= 1
+
+
+def test_a_few_codes_stay_groups_of_their_own() -> None:
+    codes = np.tile(np.arange(1.0, 13.0), 5)
+    assert len(set(named_groups(codes, labels={}))) == 12
