@@ -14,27 +14,22 @@ from kedro.pipeline import Pipeline
 from kedro.pipeline.node import Node
 from kedro.validation.exceptions import DataValidationError
 
-from fin_kedro.contracts.model import ContractError
-from fin_kedro.features.onnx import UnsupportedExpressionError
-from fin_kedro.governance.approval import ApprovalError
-from fin_kedro.governance.ledger import LedgerError
-from fin_kedro.governance.package import PackageError
-from fin_kedro.governance.registry import RegistryError
-from fin_kedro.kernel.gates import GateError
-
 # Kedro wraps what a dataset or validator raised; the sentence to read is the cause.
 _WRAPPERS = (DatasetError, DataValidationError)
-EXPECTED = (
-    *_WRAPPERS,
-    ApprovalError,
-    ContractError,
-    GateError,
-    LedgerError,
-    PackageError,
-    RegistryError,
-    UnsupportedExpressionError,
-    ValueError,
-)
+
+
+def expected_errors() -> tuple[type[BaseException], ...]:
+    """Errors that speak for themselves. Imported when one is shown: it must not slow each start."""
+    from fin_kedro.contracts.model import ContractError
+    from fin_kedro.features.onnx import UnsupportedExpressionError
+    from fin_kedro.governance.approval import ApprovalError
+    from fin_kedro.governance.ledger import LedgerError
+    from fin_kedro.governance.package import PackageError
+    from fin_kedro.governance.registry import RegistryError
+    from fin_kedro.kernel.gates import GateError
+
+    own = (ApprovalError, ContractError, GateError, LedgerError, PackageError, RegistryError)
+    return (*_WRAPPERS, *own, UnsupportedExpressionError, ValueError)
 
 
 class RunClock:
@@ -216,7 +211,7 @@ def print_stop(error: BaseException, resume: str) -> None:
 
 def leave_out_traceback(error: BaseException) -> None:
     """Show no traceback for errors that speak for themselves; FIN_KEDRO_TRACEBACK=1 shows all."""
-    if os.environ.get("FIN_KEDRO_TRACEBACK") or not isinstance(_root(error), EXPECTED):
+    if os.environ.get("FIN_KEDRO_TRACEBACK") or not isinstance(_root(error), expected_errors()):
         return
     default = sys.excepthook
 
@@ -231,7 +226,7 @@ def _root(error: BaseException) -> BaseException:
     """Return the first expected error in the chain of causes, else the error itself."""
     found: BaseException | None = error
     while found is not None and not (
-        isinstance(found, EXPECTED) and not isinstance(found, _WRAPPERS)
+        isinstance(found, expected_errors()) and not isinstance(found, _WRAPPERS)
     ):
         found = found.__cause__
     return found or error
