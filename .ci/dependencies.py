@@ -75,7 +75,7 @@ WHY = {
     "uv": "installs and compiles the lock",
     "uvloop": "fast event loop under uvicorn",
 }
-# no licence in the metadata, or not installed on this platform: read from their own licence files
+# no licence in the installed metadata, or not installed here: read from their wheels
 BY_HAND = {
     "appnope": "BSD-2-Clause",
     "colorama": "BSD-3-Clause",
