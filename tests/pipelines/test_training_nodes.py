@@ -62,7 +62,7 @@ def parity(done: dict[str, Any], **changes: Any) -> dict[str, Any]:
 
 def candidate(done: dict[str, Any]) -> dict[str, Any]:
     d, found = done, {"champion": {"max_abs_diff": 0.0}, "scorecard": {"max_abs_diff": 0.0}}
-    return nodes.assemble_from_parts(
+    return nodes.assemble_candidate(
         d["accepted"], CONTRACT, d["scores"], d["features"], FEATURES, d["champion"],
         d["scorecard"], *d["graphs"], d["calibrations"], d["policy"], found,
     )  # fmt: skip

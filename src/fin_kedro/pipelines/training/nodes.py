@@ -38,7 +38,7 @@ from ...models.scorecard import points_table, scorecard_log_odds, train_woe_scor
 # %% auto #0
 __all__ = ['COLOURS', 'GOLDEN_ROWS', 'train_champion', 'train_scorecard', 'calibrate_models', 'set_decision_policy', 'score_rows',
            'explain_champion', 'export_graphs', 'check_parity', 'raw_rows', 'measure_models', 'draw_figures',
-           'assemble_candidate', 'assemble_from_parts', 'python_probability']
+           'assemble_candidate', 'python_probability']
 
 # %% ../../../../notebooks/training/nodes.ipynb #40300e74
 def _part(table: pd.DataFrame, part: str) -> pd.DataFrame:
@@ -365,44 +365,6 @@ def assemble_candidate(
     scores: pd.DataFrame,
     features: Mapping[str, Any],
     feature_settings: Mapping[str, Any],
-    models: Mapping[str, Mapping[str, Any]],
-    graphs: Mapping[str, onnx.ModelProto],
-    calibrations: Mapping[str, Any],
-    decision_policy: Mapping[str, Any],
-    parity: Mapping[str, Any],
-) -> dict[str, Any]:
-    """Assemble the package of the model that decides.
-
-    Args:
-        models, graphs: champion and scorecard by name; parity: result of its gate.
-
-    Returns:
-        ``contract, model`` (ONNX bytes), ``decision, golden, input_example`` (raw rows).
-    """
-    name = decision_policy["model"]
-    test = scores.loc[scores["part"] == "test", "entity_id"].head(GOLDEN_ROWS)
-    rows = _golden_rows(raw_rows(accepted, contract, list(test)), contract)
-    probability = python_probability(
-        rows, contract, features, feature_settings, models[name], calibrations[name]
-    )
-    return {
-        "contract": contract,
-        "model": graphs[name].SerializeToString(deterministic=True),
-        "decision": {**decision_policy, "parity": parity[name]},
-        "golden": [
-            {"application": _plain(row), "probability": float(p)}
-            for (_, row), p in zip(rows.iterrows(), probability, strict=True)
-        ],
-        "input_example": rows.head(5),
-    }
-
-
-def assemble_from_parts(
-    accepted: ir.Table,
-    contract: Contract,
-    scores: pd.DataFrame,
-    features: Mapping[str, Any],
-    feature_settings: Mapping[str, Any],
     champion: Mapping[str, Any],
     scorecard: Mapping[str, Any],
     champion_graph: onnx.ModelProto,
@@ -411,13 +373,35 @@ def assemble_from_parts(
     decision_policy: Mapping[str, Any],
     parity: Mapping[str, Any],
 ) -> dict[str, Any]:
-    """Call `assemble_candidate` with datasets as the catalog holds them."""
-    return assemble_candidate(
-        accepted, contract, scores, features, feature_settings,
-        {"champion": champion, "scorecard": scorecard},
-        {"champion": champion_graph, "scorecard": scorecard_graph},
-        calibrations, decision_policy, parity,
-    )  # fmt: skip
+    """Assemble the package of the model that decides.
+
+    Args:
+        decision_policy: names the model, champion or scorecard, and its threshold.
+        parity: result of its gate, so that no package is made before it.
+
+    Returns:
+        ``contract, model`` (ONNX bytes), ``decision, golden, input_example`` (raw rows).
+    """
+    name = decision_policy["model"]
+    model, graph = {
+        "champion": (champion, champion_graph),
+        "scorecard": (scorecard, scorecard_graph),
+    }[name]
+    test = scores.loc[scores["part"] == "test", "entity_id"].head(GOLDEN_ROWS)
+    rows = _golden_rows(raw_rows(accepted, contract, list(test)), contract)
+    probability = python_probability(
+        rows, contract, features, feature_settings, model, calibrations[name]
+    )
+    return {
+        "contract": contract,
+        "model": graph.SerializeToString(deterministic=True),
+        "decision": {**decision_policy, "parity": parity[name]},
+        "golden": [
+            {"application": _plain(row), "probability": float(p)}
+            for (_, row), p in zip(rows.iterrows(), probability, strict=True)
+        ],
+        "input_example": rows.head(5),
+    }
 
 
 def _golden_rows(rows: pd.DataFrame, contract: Contract) -> pd.DataFrame:

@@ -6,8 +6,6 @@ from kedro.pipeline import Pipeline, node
 
 from fin_kedro.pipelines.training import nodes
 
-NAMES = {"assemble_from_parts": "assemble_candidate"}
-
 
 def create_pipeline() -> Pipeline:
     """Train, calibrate, decide, explain, export, compare, measure, register."""
@@ -41,7 +39,7 @@ def create_pipeline() -> Pipeline:
             ["roc_figure", "reliability_figure", "importance_figure"],
         ),
         (
-            nodes.assemble_from_parts,
+            nodes.assemble_candidate,
             [
                 *("accepted", "contract", "scores", "features", "params:features"),
                 *(*models, *graphs, "calibrations", "decision_policy", "parity"),
@@ -49,9 +47,4 @@ def create_pipeline() -> Pipeline:
             "candidate",
         ),
     ]
-    return Pipeline(
-        [
-            node(f, i, o, name=NAMES.get(f.__name__, f.__name__), tags="training")
-            for f, i, o in steps
-        ]
-    )
+    return Pipeline([node(f, i, o, name=f.__name__, tags="training") for f, i, o in steps])
