@@ -82,6 +82,7 @@ BY_HAND = {
     "cookiecutter": "BSD-3-Clause",
     "httpx2-jsfetch": "BSD-3-Clause",
     "huey": "MIT",
+    "overrides": "Apache-2.0",
     "pywin32": "PSF-2.0",
     "pywinpty": "MIT",
     "waitress": "ZPL-2.1",
