@@ -71,16 +71,7 @@ def test_nodes_are_verbs_and_datasets_nouns(viz: dict[str, Any]) -> None:
 @pytest.mark.slow
 def test_layers_follow_the_way_of_the_data(viz: dict[str, Any]) -> None:
     # Kedro-Viz drops all layers when any two of them feed each other
-    ways = [
-        "raw",
-        "intermediate",
-        "model input",
-        "models",
-        "model output",
-        "candidate",
-        "reporting",
-    ]
-    assert viz["main"]["layers"] == ways
+    assert viz["main"]["layers"] == LAYERS
     without = [
         n["name"] for n in viz["main"]["nodes"] if n["type"] == "data" and not n.get("layer")
     ]
