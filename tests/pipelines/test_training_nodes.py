@@ -13,7 +13,7 @@ import pytest
 
 from fin_kedro.kernel.gates import GateError
 from fin_kedro.models.graph import score_frame
-from fin_kedro.pipelines.credit.nodes import build_model_table
+from fin_kedro.features.model_table import build_model_table
 from fin_kedro.pipelines.training import nodes
 from tests.pipelines.samples import (
     CHAMPION,

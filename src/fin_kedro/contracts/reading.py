@@ -79,13 +79,8 @@ class ContractDataset(AbstractDataset[None, Contract]):
         return read_contract(self._filepath)
 
     def preview(self) -> TablePreview:
-        """Return one row per column, for Kedro-Viz: name, role, type, sign, reason."""
-        data = [
-            [c.name, c.role, c.type, c.sign, c.reason if c.role == "feature" else ""]
-            for c in self.load().columns.values()
-        ]
-        heading = ["column", "role", "type", "sign", "reason"]
-        return TablePreview({"index": list(range(len(data))), "columns": heading, "data": data})
+        """Return one row per column, for Kedro-Viz."""
+        return contract_preview(self.load())
 
     def save(self, data: None) -> None:  # noqa: ARG002 (Kedro's signature)
         """Refuse: a contract is written by people."""
@@ -96,6 +91,16 @@ class ContractDataset(AbstractDataset[None, Contract]):
 
     def _exists(self) -> bool:
         return self._filepath.exists()
+
+
+def contract_preview(contract: Contract) -> TablePreview:
+    """One row per column: name, role, type, sign, reason."""
+    data = [
+        [c.name, c.role, c.type, c.sign, c.reason if c.role == "feature" else ""]
+        for c in contract.columns.values()
+    ]
+    heading = ["column", "role", "type", "sign", "reason"]
+    return TablePreview({"index": list(range(len(data))), "columns": heading, "data": data})
 
 
 def _in_project(path: Path) -> str:

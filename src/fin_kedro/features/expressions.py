@@ -42,9 +42,14 @@ class Feature:
 # %% ../../../notebooks/features/expressions.ipynb #652a4547
 @dataclass
 class Definitions:
-    """Derived features of one dataset, collected by the decorator `feature`."""
+    """Derived features of one dataset, collected by the decorator `feature`.
+
+    ``own_columns``: whether the contract's feature columns are features themselves, beside the
+    derived ones; without, they are only what derived features read.
+    """
 
     entries: dict[str, dict[str, Any]] = field(default_factory=dict)
+    own_columns: bool = True
 
     def feature(
         self, *, reason_column: str, sign: int = 0
@@ -92,8 +97,10 @@ def feature_expressions(contract: Contract, definitions: str | None = None) -> d
         ContractError: a feature reads a column that is no feature, or names an unknown reason.
     """
     raw = unbound_table(contract)
-    features = {c.name: _own_feature(contract, c.name, raw) for c in contract.features}
-    for name, entry in _load(definitions).entries.items():
+    derived = _load(definitions)
+    own = contract.features if derived.own_columns else []
+    features = {c.name: _own_feature(contract, c.name, raw) for c in own}
+    for name, entry in derived.entries.items():
         if name in contract.columns:
             raise ContractError(f"feature {name!r} has the name of a contract column; rename it.")
         features[name] = _derived_feature(contract, name, entry, raw)

@@ -2,7 +2,7 @@
 
 from kedro.pipeline import Pipeline, node
 
-from fin_kedro.pipelines.credit import nodes
+from fin_kedro.features import model_table as nodes
 
 
 def create_pipeline() -> Pipeline:

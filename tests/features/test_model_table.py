@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 from fin_kedro.contracts import Column, Contract, ContractError
-from fin_kedro.pipelines.credit.nodes import (
+from fin_kedro.features.model_table import (
     assign_part,
     build_model_table,
     quarantine_broken_rows,

@@ -1,0 +1,1 @@
+"""Event features for the live transaction: state stores, replay and the stream."""

@@ -1,0 +1,1 @@
+"""Synthetic data, born in notebooks: what stands in for transactions nobody may share."""
