@@ -20,7 +20,8 @@ for _name, _value in _NO_TELEMETRY.items():
 # Quiet by default: MLflow reports the making of its tables, and every file it copies.
 os.environ.setdefault("MLFLOW_LOGGING_LEVEL", "ERROR")
 os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
-os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
+# pandera looks whether Spark's pandas is there; we use Spark through Ibis and Arrow only.
+warnings.filterwarnings("ignore", message="PySpark does not yet fully support pandas")
 
 
 def settle() -> None:

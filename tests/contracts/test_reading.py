@@ -71,9 +71,10 @@ def test_lines_are_those_of_the_file(tmp_path: Path) -> None:
         assert lines[column.line - 1].strip() == f"- name: {column.name}"
 
 
-def test_the_projects_own_contract_has_every_line_right() -> None:
-    lines = CREDIT.read_text().splitlines()
-    for column in read_contract(CREDIT).columns.values():
+@pytest.mark.parametrize("path", sorted(CREDIT.parent.glob("*.yaml")), ids=lambda p: p.name)
+def test_the_projects_own_contracts_have_every_line_right(path: Path) -> None:
+    lines = path.read_text().splitlines()
+    for column in read_contract(path).columns.values():
         assert lines[column.line - 1].strip() == f"- name: {column.name}"
 
 
@@ -130,9 +131,38 @@ def test_two_time_columns(tmp_path: Path) -> None:
         read(tmp_path, (ROLE, time), (ROLE, time))
 
 
+EVENTS = TEXT.replace("    customProperties: [{property: event, value: 1}]\n", "", 1).replace(
+    "value: target", "value: ignored"
+)
+
+
+def test_a_table_of_events_has_no_target(tmp_path: Path) -> None:
+    path = tmp_path / "events.odcs.yaml"
+    path.write_text(EVENTS)
+    contract = read_contract(path)
+    assert not contract.has_target
+    assert [c.name for c in contract.features] == ["income", "grade"]
+    with pytest.raises(ContractError, match="0 columns have role 'target'"):
+        _ = contract.target  # who asks for one is still told
+
+
+def test_a_table_of_labels_has_neither_target_nor_feature(tmp_path: Path) -> None:
+    path = tmp_path / "labels.odcs.yaml"
+    path.write_text(EVENTS.replace("value: feature", "value: ignored"))
+    contract = read_contract(path)
+    assert not contract.has_target and not contract.features
+
+
+def test_a_target_without_features_is_refused_though_event_is_not_stated(tmp_path: Path) -> None:
+    stated = ("    customProperties: [{property: event, value: 1}]\n", "")
+    ignored = "{property: role, value: ignored}"
+    with pytest.raises(ContractError, match="nothing to learn from"):
+        read(tmp_path, stated, (ROLE, ignored), (ROLE, ignored))
+
+
 def test_nothing_to_learn_from(tmp_path: Path) -> None:
     ignored = "{property: role, value: ignored}"
-    with pytest.raises(ContractError, match="one column be a feature"):
+    with pytest.raises(ContractError, match="nothing to learn from"):
         read(tmp_path, (ROLE, ignored), (ROLE, ignored))
 
 

@@ -11,7 +11,9 @@ import pytest
 from fin_kedro.contracts import Column, Contract, ContractError
 from fin_kedro.features.model_table import (
     assign_part,
+    assign_span,
     build_model_table,
+    day_start,
     quarantine_broken_rows,
 )
 from tests.pipelines.samples import FEATURES, SPLIT, applications, contract, table
@@ -144,3 +146,87 @@ def test_the_list_says_what_each_feature_is_and_reads() -> None:
     assert list(listing) == [c.name for c in CONTRACT.features] == list(made)[-len(listing) :]
     assert listing["score"]["reads"] == ["score"] and listing["education"]["nominal"]
     assert {f["reason_column"] for f in listing.values()} <= {c.name for c in CONTRACT.features}
+
+
+# parts by time
+
+DAY = 86_400_000_000
+SPANNED = {
+    "by": "time",
+    "parts": {
+        "train": {"from": "2018-07-01", "to": "2018-07-11"},
+        "calibration": {"from": "2018-07-11", "to": "2018-07-16"},
+        "test": {"from": "2018-07-20", "to": "2018-07-25"},
+    },
+    "delay_days": 4,
+}
+EVENTS = FRAME.assign(
+    moment=day_start("2018-06-25") + FRAME["number"] * (DAY // 30) + 1, known=FRAME["number"] % 2
+)
+MOMENT = Column(name="moment", type="integer", role="time")
+KNOWN = Column(name="known", type="integer")
+TIMELY = replace(CONTRACT, columns={**CONTRACT.columns, "moment": MOMENT, "known": KNOWN})
+
+
+def spanned(**changes: Any) -> pd.DataFrame:
+    features = {**FEATURES, "keep": ["moment"]}
+    made, _ = build_model_table(table(EVENTS), TIMELY, features, {**SPANNED, **changes})
+    return made.execute()
+
+
+def test_spans_of_days_make_the_parts_and_the_rest_is_left_out() -> None:
+    made = spanned()
+    days = pd.to_datetime(made["keep__moment"], unit="us").dt.strftime("%Y-%m-%d")
+    seen = {part: (d.min(), d.max()) for part, d in days.groupby(made["part"])}
+    assert seen == {
+        "train": ("2018-07-01", "2018-07-10"),
+        "calibration": ("2018-07-11", "2018-07-15"),
+        "test": ("2018-07-20", "2018-07-24"),
+    }
+    assert len(made) == 30 * 20
+
+
+def test_a_row_on_the_edge_belongs_to_the_later_part() -> None:
+    edge = day_start("2018-07-11")
+    rows = table(EVENTS.assign(moment=[edge - 1, edge] * (len(EVENTS) // 2)))
+    parts = rows.select("moment", part=assign_span(TIMELY, rows, SPANNED)).execute()
+    assert set(parts.loc[parts["moment"] == edge, "part"]) == {"calibration"}
+    assert set(parts.loc[parts["moment"] < edge, "part"]) == {"train"}
+
+
+def test_rows_that_are_decided_already_leave_only_the_parts_named() -> None:
+    made = spanned(leave_out={"column": "known", "parts": ["test"]})
+    odd = made["entity_id"].astype(int) % 2 == 1
+    assert not (odd & (made["part"] == "test")).any()
+    assert (odd & (made["part"] == "train")).any()
+
+
+def broken_span(**parts: Any) -> dict[str, Any]:
+    return {**SPANNED, "parts": {**SPANNED["parts"], **parts}}
+
+
+@pytest.mark.parametrize(
+    ("split", "said"),
+    [
+        (broken_span(validation={"from": "2018-07-25", "to": "2018-07-26"}), "names .*validation"),
+        (
+            broken_span(train={"from": "2018-07-01", "to": "2018-07-01"}),
+            "train is .*must end after",
+        ),
+        (
+            broken_span(test={"from": "2018-07-15", "to": "2018-07-25"}),
+            "start where the one before",
+        ),
+        ({**SPANNED, "delay_days": 5}, "test starts 2018-07-20, less than .* 5 days"),
+        ({**SPANNED, "by": "card"}, "split.by is 'card'; allowed: hash, time"),
+    ],
+    ids=["unknown", "empty", "overlap", "delay", "way"],
+)
+def test_spans_that_would_leak_are_refused(split: dict[str, Any], said: str) -> None:
+    with pytest.raises(ValueError, match=said):
+        build_model_table(table(EVENTS), TIMELY, FEATURES, split)
+
+
+def test_a_cut_by_time_needs_a_time_column() -> None:
+    with pytest.raises(ContractError, match="loans has no column of role 'time'"):
+        built(**SPANNED)

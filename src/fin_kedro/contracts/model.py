@@ -126,6 +126,11 @@ class Contract:
         return self._one("target")
 
     @property
+    def has_target(self) -> bool:
+        """Whether there is an outcome; a table of events or of labels has none."""
+        return bool(self.by_role("target"))
+
+    @property
     def time(self) -> Column | None:
         """The column that dates a row, if there is one."""
         return self._one("time") if self.by_role("time") else None

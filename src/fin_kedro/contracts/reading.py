@@ -50,15 +50,16 @@ def _contract(text: str, path: Path) -> Contract:
     table = document.schema_[0]
     lines = _lines(text)
     columns = [_column(p, path, lines.get(p.name or "", 0)) for p in table.properties or []]
+    custom = _table_custom(table.customProperties, path)
     _refuse_duplicates(columns, path)
     contract = Contract(
         name=table.name or document.name or path.stem,
         version=document.version or "0",
         path=_in_project(path),
-        event=_table_custom(table.customProperties, path).get("event", 1),
+        event=custom.get("event", 1),
         columns={c.name: c for c in columns},
     )
-    _check_roles(contract)
+    _check_roles(contract, states_event="event" in custom)
     _check_rules(contract)
     return contract
 
@@ -243,8 +244,8 @@ def _check_rules(contract: Contract) -> None:
             )
 
 
-def _check_roles(contract: Contract) -> None:
-    """Every workflow needs one id, one target, and something to learn from."""
+def _check_roles(contract: Contract, *, states_event: bool) -> None:
+    """A table has one id; one that a model learns from also a target, and features."""
     for column in contract.features:
         if column.type in ("date", "timestamp"):
             raise ContractError(
@@ -252,9 +253,21 @@ def _check_roles(contract: Contract) -> None:
                 "the role 'feature'; allowed are integer, number, string, boolean. Deliver it as a "
                 "number (days before the application, say), or give it the role time or ignored."
             )
-    target, _ = contract.target, contract.time  # both raise where a role is given twice
-    if not contract.id.required or not contract.features:
-        raise ContractError(f"{contract.path}: the id must be required, one column be a feature.")
+    if not contract.id.required:
+        raise ContractError(f"{contract.path}: the id must be required.")
+    _ = contract.time  # raises where the role is given twice
+    if states_event or contract.has_target:
+        _check_outcome(contract)
+
+
+def _check_outcome(contract: Contract) -> None:
+    """A model learns from features and a target whose bad value is allowed."""
+    target = contract.target
+    if not contract.features:
+        raise ContractError(
+            f"{contract.path}: there is a target and nothing to learn from; one column must be a "
+            "feature."
+        )
     if target.allowed and contract.event not in target.allowed:
         raise ContractError(
             f"{contract.where(target.name)}: `event` is {contract.event!r}, which is no allowed "

@@ -55,7 +55,8 @@ def check_structure(contract: Contract, table: ir.Table) -> None:
         schema.validate(table, lazy=True)
     except SchemaErrors as errors:
         raise ContractError(_explain(contract, table, errors)) from errors
-    _check_target(contract, table)
+    if contract.has_target:
+        _check_target(contract, table)
 
 
 def check_rows(contract: Contract, table: ir.Table) -> None:

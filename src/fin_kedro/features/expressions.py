@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import functools
-import importlib
 import operator
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -17,6 +16,7 @@ import ibis.expr.types as ir
 from ibis.expr import operations as ops
 
 from ..contracts.model import Contract, ContractError
+from ..contracts.naming import named_object
 from ..contracts.tables import clean, clean_column
 
 # %% auto #0
@@ -192,17 +192,12 @@ def _refuse_other_roles(contract: Contract, feature: Feature) -> None:
 def _load(definitions: str | None) -> Definitions:
     if definitions is None:
         return Definitions()
-    module, _, name = definitions.partition(":")
-    try:
-        found = getattr(importlib.import_module(module), name)
-    except (ImportError, AttributeError, ValueError) as error:
-        raise ContractError(
-            f"features.definitions is {definitions!r}, which cannot be imported ({error}); write "
-            "'package.module:name', e.g. 'fin_kedro.features.credit:credit_features', or null."
-        ) from error
-    if not isinstance(found, Definitions):
-        raise ContractError(f"features.definitions {definitions!r} is no Definitions object.")
-    return found
+    return named_object(
+        definitions,
+        Definitions,
+        setting="features.definitions",
+        example="fin_kedro.features.credit:credit_features",
+    )
 
 # %% ../../../notebooks/features/expressions.ipynb #28194094
 def feature_columns(

@@ -17,7 +17,7 @@ from ..contracts.tables import clean_column, split_rows
 from .expressions import feature_columns, feature_expressions, reads
 
 # %% auto #0
-__all__ = ['SPANS', 'quarantine_broken_rows', 'assign_part', 'part_spans', 'assign_span', 'build_model_table']
+__all__ = ['SPANS', 'quarantine_broken_rows', 'assign_part', 'part_spans', 'day_start', 'assign_span', 'build_model_table']
 
 # %% ../../../notebooks/features/model_table.ipynb #a1ea7829
 def quarantine_broken_rows(
@@ -131,7 +131,7 @@ def part_spans(split: Mapping[str, Any]) -> dict[str, tuple[int, int]]:
             "out_of_time may be."
         )
     spans = {
-        name: (_micros(given[name]["from"]), _micros(given[name]["to"]))
+        name: (day_start(given[name]["from"]), day_start(given[name]["to"]))
         for name in SPANS
         if name in given
     }
@@ -153,8 +153,8 @@ def part_spans(split: Mapping[str, Any]) -> dict[str, tuple[int, int]]:
     return spans
 
 
-def _micros(day: date | str) -> int:
-    """Microseconds UTC at which a day begins."""
+def day_start(day: date | str) -> int:
+    """Microseconds UTC at which a day ("2018-07-25") begins."""
     if isinstance(day, str):
         day = date.fromisoformat(day)
     start = datetime(day.year, day.month, day.day, tzinfo=UTC)

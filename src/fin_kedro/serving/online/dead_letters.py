@@ -101,7 +101,7 @@ class DeadLetterTopic(DeadLetters):
         """Connect; ``client`` holds librdkafka properties, ``seconds`` bounds each write."""
         self.topic = topic
         self._seconds = seconds
-        limits = {"acks": "all", "message.timeout.ms": int(seconds * 1000)}
+        limits = {"acks": "all", "message.timeout.ms": int(seconds * 1000), "linger.ms": 0}
         self._producer = confluent_kafka.Producer({**client, **limits})
 
     def write(self, letters: Sequence[DeadLetter]) -> None:
@@ -112,13 +112,16 @@ class DeadLetterTopic(DeadLetters):
                 name: str(getattr(letter, name)).encode()
                 for name in ("topic", "partition", "offset", "reason")
             }
-            self._producer.produce(
-                self.topic,
-                key=letter.key,
-                value=letter.value,
-                headers=headers,
-                on_delivery=lambda error, _: failures.append(error) if error else None,
-            )
+            try:
+                self._producer.produce(
+                    self.topic,
+                    key=letter.key,
+                    value=letter.value,
+                    headers=headers,
+                    on_delivery=lambda error, _: failures.append(error) if error else None,
+                )
+            except confluent_kafka.KafkaException as error:  # too large, for one
+                failures.append(error.args[0])
         # A little longer than the messages' own limit, so that their errors arrive first.
         left = self._producer.flush(self._seconds + 1)
         if failures or left:

@@ -36,15 +36,6 @@ class MessageReader:
     ahead_us: int | None = None
     now_us: Callable[[], int] = lambda: time.time_ns() // 1000
 
-    def __post_init__(self) -> None:
-        """Refuse a contract that lacks a column of time."""
-        for name in filter(None, (self.known, self.event)):
-            if name not in self.contract.columns:
-                raise ValueError(
-                    f"contract {self.contract.name} of the {self.kind}s has no column {name!r}; "
-                    f"it has {', '.join(self.contract.columns)}."
-                )
-
     def read(self, message: bytes | None) -> dict[str, Any]:
         """Return the contract's columns of one message; further members are left out.
 

@@ -1,0 +1,90 @@
+"""Transactions and fraud reports to the model table, and the replay that proves the online path."""
+
+from kedro.pipeline import Pipeline, node
+
+from fin_kedro.features import model_table
+from fin_kedro.pipelines.fraud import nodes
+
+
+def create_simulation_pipeline() -> Pipeline:
+    """Make the synthetic transactions; your own ones come by contract and conf instead."""
+    return Pipeline(
+        [
+            node(
+                nodes.simulate_transactions,
+                "params:simulation",
+                ["transactions", "labels"],
+                name="simulate_transactions",
+                tags="simulation",
+            )
+        ]
+    )
+
+
+def create_pipeline() -> Pipeline:
+    """Accept both tables, compute what was known at each row's moment, cut by time."""
+    tables = ["accepted_transactions", "accepted_labels"]
+    return Pipeline(
+        [
+            node(
+                model_table.quarantine_broken_rows,
+                ["transactions", "transactions_contract", "params:quarantine"],
+                ["accepted_transactions", "quarantine", "contract_report"],
+                name="quarantine_broken_transactions",
+                tags="features",
+            ),
+            node(
+                model_table.quarantine_broken_rows,
+                ["labels", "labels_contract", "params:quarantine"],
+                ["accepted_labels", "labels_quarantine", "labels_contract_report"],
+                name="quarantine_broken_labels",
+                tags="features",
+            ),
+            node(
+                nodes.compose_contract,
+                ["transactions_contract", "labels_contract", "params:features"],
+                "contract",
+                name="compose_contract",
+                tags="features",
+            ),
+            node(
+                nodes.compute_history,
+                [*tables, "params:features", "params:split"],
+                "accepted",
+                name="compute_history",
+                tags="features",
+            ),
+            node(
+                nodes.travel_in_time,
+                [*tables, "accepted", "params:features", "params:time_travel"],
+                "time_travel",
+                name="travel_in_time",
+                tags="features",
+            ),
+            node(
+                model_table.build_model_table,
+                ["accepted", "contract", "params:features", "params:split"],
+                ["model_table", "features"],
+                name="build_model_table",
+                tags="features",
+            ),
+        ]
+    )
+
+
+def create_parity_pipeline() -> Pipeline:
+    """Replay transactions through the online path and compare with the offline table."""
+    return Pipeline(
+        [
+            node(
+                nodes.replay_online,
+                [
+                    *("accepted_transactions", "accepted_labels", "accepted"),
+                    *("params:features", "params:replay"),
+                ],
+                "online_parity",
+                name="replay_online",
+                tags="parity",
+            )
+        ]
+    )
