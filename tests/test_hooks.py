@@ -50,6 +50,24 @@ def test_a_node_that_asks_is_told_its_context(tmp_path: Path) -> None:
     assert told[RUN_CONTEXT]["paths"] == {"a": str(tmp_path / "a.json")}
 
 
+@pytest.mark.parametrize(
+    ("namespace", "limit"), [(None, 0.7), ("credit", 0.7), ("fraud", 0.8), ("fraud.weekly", 0.8)]
+)
+def test_a_node_is_told_the_gates_of_its_workflow(
+    tmp_path: Path, namespace: str | None, limit: float
+) -> None:
+    own = {"fraud": {"gates": {"AUC": {"min": 0.8}}}}
+    policy = {"policy": {"gates": {"AUC": {"min": 0.7}}, "workflows": own}}
+    hooks = LineageHooks()
+    hooks.after_context_created(
+        SimpleNamespace(env=None, project_path=tmp_path, config_loader=policy)  # type: ignore[arg-type]
+    )
+    step = node(lambda context: None, RUN_CONTEXT, None, name="asks", namespace=namespace)
+    hooks.before_pipeline_run(run_params={}, pipeline=Pipeline([step]), catalog=DataCatalog())
+    told: Any = hooks.before_node_run(step)
+    assert told[RUN_CONTEXT]["gates"] == {"AUC": {"min": limit}}
+
+
 def test_a_node_that_does_not_ask_is_left_alone(tmp_path: Path) -> None:
     assert lineage_hooks(tmp_path).before_node_run(node(print, "a", None, name="quiet")) is None
 

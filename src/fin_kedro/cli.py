@@ -1,19 +1,16 @@
-"""The project's commands beside Kedro's own: notebooks, approve, release, models, versions."""
+"""The project's commands beside Kedro's: notebooks, approve, release, models, versions, state."""
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
-from functools import wraps
 from pathlib import Path
 from typing import Any
 
 import click
-from kedro.utils import find_kedro_project
 
 from fin_kedro.authoring_cli import notebooks_group
-
-_ENV = click.option("--env", "-e", default=None, help="conf environment (default: local)")
+from fin_kedro.kernel.commands import env_choice, plain_errors, project_folder
+from fin_kedro.state_cli import state_group
 
 
 @click.group(name="fin_kedro")
@@ -22,20 +19,7 @@ def cli() -> None:
 
 
 cli.add_command(notebooks_group)
-
-
-def _plain_errors(command: Callable[..., None]) -> Callable[..., None]:
-    """Refusals are sentences for people, not tracebacks."""
-
-    @wraps(command)
-    def wrapped(*args: Any, **kwargs: Any) -> None:
-        try:
-            command(*args, **kwargs)
-        except (RuntimeError, ValueError, FileNotFoundError) as error:
-            click.secho(f"{type(error).__name__}: {error}", fg="red", err=True)
-            sys.exit(1)
-
-    return wrapped
+cli.add_command(state_group)
 
 
 @cli.command()
@@ -44,8 +28,8 @@ def _plain_errors(command: Callable[..., None]) -> Callable[..., None]:
 @click.option("--role", required=True, help="in which role (policy.yml lists them)")
 @click.option("--comment", required=True, help="what was looked at, and why it is approved")
 @click.option("--version", default=None, help="registered version (default: the newest validated)")
-@_ENV
-@_plain_errors
+@env_choice
+@plain_errors
 def approve(
     workflow: str, by: str, role: str, comment: str, version: str | None, env: str | None
 ) -> None:
@@ -70,14 +54,14 @@ def approve(
 @cli.command()
 @click.argument("workflow")
 @click.option("--version", default=None, help="approved version (default: the newest approved)")
-@_ENV
-@_plain_errors
+@env_choice
+@plain_errors
 def release(workflow: str, version: str | None, env: str | None) -> None:
     """Build the bento of the approved version, and of no other."""
     from kedro.framework.session import KedroSession
     from kedro.framework.startup import bootstrap_project
 
-    project = _project()
+    project = project_folder()
     _ledger(_config(env), workflow)
     bootstrap_project(project)
     params = {workflow: {"release": {"version": version}}} if version else {}
@@ -93,8 +77,8 @@ def release(workflow: str, version: str | None, env: str | None) -> None:
 
 @cli.command()
 @click.option("--workflow", default=None, help="only this workflow")
-@_ENV
-@_plain_errors
+@env_choice
+@plain_errors
 def models(workflow: str | None, env: str | None) -> None:
     """List registered models: which state, since when, by whom."""
     from rich.console import Console
@@ -132,7 +116,7 @@ def models(workflow: str | None, env: str | None) -> None:
 @click.option(
     "--file", "path", type=click.Path(path_type=Path), help="JSON request, else an example"
 )
-@_plain_errors
+@plain_errors
 def score(workflow: str, url: str, path: Path | None) -> None:
     """Ask a running service for a decision; without a file, on the contract's example."""
     import json
@@ -160,14 +144,14 @@ def score(workflow: str, url: str, path: Path | None) -> None:
 
 @cli.command()
 @click.argument("dataset")
-@_ENV
-@_plain_errors
+@env_choice
+@plain_errors
 def versions(dataset: str, env: str | None) -> None:
     """List the versions of a dataset, newest first, with their content hash."""
     from fin_kedro.kernel.evidence import open_catalog
     from fin_kedro.kernel.lineage import file_hash
 
-    catalog = open_catalog(project_path=_project(), env=env or "base")
+    catalog = open_catalog(project_path=project_folder(), env=env or "base")
     if dataset not in catalog:
         raise ValueError(
             f"no dataset {dataset!r} in the catalog; `kedro catalog describe-datasets` lists all."
@@ -185,14 +169,9 @@ def _example(workflow: str) -> dict[str, Any]:
     from fin_kedro.contracts.requests import example
     from fin_kedro.kernel.evidence import open_catalog
 
-    return example(open_catalog(project_path=_project(), env="base").load(f"{workflow}.contract"))
-
-
-def _project() -> Path:
-    project = find_kedro_project(Path.cwd())
-    if project is None:
-        raise FileNotFoundError("no Kedro project here or above; change to the project's folder.")
-    return Path(project)
+    return example(
+        open_catalog(project_path=project_folder(), env="base").load(f"{workflow}.contract")
+    )
 
 
 def _env_option(env: str | None) -> str:
@@ -204,7 +183,7 @@ def _env_option(env: str | None) -> str:
 def _config(env: str | None) -> Any:
     from fin_kedro.kernel.config import project_config
 
-    return project_config(_project(), env)
+    return project_config(project_folder(), env)
 
 
 def _workflows(config: Any) -> list[tuple[str, Any]]:

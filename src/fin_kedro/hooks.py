@@ -13,6 +13,7 @@ from kedro.pipeline import Pipeline
 from kedro.pipeline.node import Node
 
 from fin_kedro.kernel.lineage import Lineage
+from fin_kedro.kernel.policy import policy_of
 from fin_kedro.kernel.summary import (
     RunClock,
     leave_out_traceback,
@@ -82,11 +83,12 @@ class LineageHooks:
 
     @hook_impl
     def before_node_run(self, node: Node) -> dict[str, Any] | None:
-        """Tell a node that asks for it which versions it was given, and the gates in force."""
+        """Tell a node that asks which versions it was given, and its workflow's gates."""
         if RUN_CONTEXT not in node.inputs:
             return None
-        given = self._lineage.given_to(node)
-        return {RUN_CONTEXT: {"env": self._env, "gates": self._policy["gates"], **given}}
+        workflow = (node.namespace or "").split(".")[0]
+        gates = policy_of(self._policy, workflow)["gates"]
+        return {RUN_CONTEXT: {"env": self._env, "gates": gates, **self._lineage.given_to(node)}}
 
     @hook_impl(tryfirst=True)
     def after_pipeline_run(self, catalog: Any) -> None:

@@ -11,15 +11,19 @@ import pandas as pd
 import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
+from scipy.stats import ks_2samp
 from sklearn.metrics import average_precision_score, roc_auc_score
 
 from fin_kedro.checks import detection
+from fin_kedro.checks.calibration import calibration_table
 from fin_kedro.checks.detection import (
     DAY,
     Scored,
+    calibration_by_card,
     card_precision_by_day,
     detection_table,
     figures_over_time,
+    means_by_card,
     money_curve,
     recall_by_kind,
     saved_cents,
@@ -115,8 +119,11 @@ def slow_saved(data: Scored, threshold: float) -> float:
 def slow_figures(data: Scored, threshold: float) -> dict[str, float]:
     flagged = data.score >= threshold
     saved = slow_saved(data, threshold)
+    bads, goods = (data.score[data.target == value] for value in (1, 0))
     return {
-        "auc": roc_auc_score(data.target, data.score),
+        "auc": (auc := roc_auc_score(data.target, data.score)),
+        "gini": 2 * auc - 1,
+        "ks": ks_2samp(bads, goods, method="asymp").statistic,
         "average_precision": average_precision_score(data.target, data.score),
         "recall_at_fpr_0.1": slow_recall_at_rate(data, 0.1),
         "card_precision_at_3": float(np.mean(slow_card_precision(data, 3))),
@@ -299,6 +306,44 @@ def test_a_figure_that_most_draws_do_not_define_has_no_interval() -> None:
     assert np.isnan(table.loc["precision", "value"])  # nothing was flagged
     assert table.loc["precision", ["low", "high"]].isna().all()
     assert table.loc["auc"].notna().all()
+
+
+# probabilities and means
+
+
+def test_calibration_is_that_of_the_rows_with_intervals_of_the_cards() -> None:
+    data = bank_of(6, rows=2000, cards=150, digits=8)
+    data = replace(data, score=np.clip(data.score, 0.01, 0.99))
+    by_card = calibration_by_card(data, bins=8, replicates=200, seed=1)
+    by_row = calibration_table(
+        target=data.target, probability=data.score, bins=8, replicates=200, seed=1
+    )
+    assert by_card["value"].to_dict() == pytest.approx(by_row["value"].to_dict())
+    assert (by_card["low"] <= by_card["value"]).all() and (
+        by_card["value"] <= by_card["high"]
+    ).all()
+    # cards of this bank say nothing, so the two kinds of interval are about as wide
+    widths = [table["high"] - table["low"] for table in (by_card, by_row)]
+    assert (widths[0] / widths[1]).drop("ece").between(0.7, 1.4).all()
+
+
+def test_ten_copies_of_the_evidence_are_no_more_evidence() -> None:
+    data = dependent(3, cards=400)
+    data = replace(data, score=1 / (1 + np.exp(1 - data.score)))
+    once = data.only(np.arange(len(data.card)) % 10 == 0)
+    for table_of_ten, table_of_one in (
+        (calibration_by_card(of, replicates=100, seed=2) for of in (data, once)),
+        (means_by_card(of, values={"p": of.score}, replicates=100, seed=2) for of in (data, once)),
+    ):
+        pd.testing.assert_frame_equal(table_of_ten, table_of_one)
+
+
+@given(banks())
+def test_means_by_card_are_means(data: Scored) -> None:
+    values = {"amount": data.amount, "score": data.score}
+    table = means_by_card(data, values=values, replicates=10)
+    expected = {name: column.mean() for name, column in values.items()}
+    assert table["value"].to_dict() == pytest.approx(expected)
 
 
 # by scenario and over time

@@ -32,17 +32,60 @@ LABELS = {
 }
 TABLES = ("model_table", "scores", "shap_values")
 RECORDS = ("contract", "features", "decision_policy", "contract_report", "parity")
+# What a workflow of transactions has beside: columns to measure with, and its replay.
+DETECTION = {
+    "cards": "keep__customer_id",
+    "time": "keep__known_us",
+    "amount": "keep__amount_cents",
+    "kind": "keep__fraud_type",
+    "k": 20,
+    "false_positive_rate": 0.01,
+    "costs": {"missed_fraud_share_of_amount": 1.0, "review": 200, "friction": 500},
+}
+ONLINE = "online_parity"
 
 
 def make_project(folder: Path, *, rows: int = 6000, workflow: str = "credit") -> Path:
-    """Write a project with conf and evidence of `workflow` into `folder`; its path."""
+    """Write a project with conf and evidence of `workflow` into `folder`; its path.
+
+    For `fraud` the applications play transactions of cards.
+    """
     base = folder / "conf" / "base"
     base.mkdir(parents=True)
     (folder / "conf" / "local").mkdir()
     shutil.copy(ROOT / "conf" / "base" / "policy.yml", base / "policy.yml")
     (base / "catalog_training.yml").write_text(json.dumps(_catalog(workflow)))
-    write_evidence(folder, workflow=workflow, version=VERSION, **make_evidence(rows=rows))
+    evidence = make_evidence(rows=rows)
+    if workflow == "fraud":
+        evidence = as_transactions(**evidence)
+    write_evidence(folder, workflow=workflow, version=VERSION, **evidence)
     return folder
+
+
+def as_transactions(tables: dict[str, Any], records: dict[str, Any]) -> dict[str, Any]:
+    """The evidence as transactions of cards: three weeks, the last one out of time."""
+    number = np.arange(len(tables["model_table"]))
+    bad = tables["model_table"]["target"] == 1
+    late = (number % 5 == 4) & (number % 2 == 0)
+    day = np.where(late, 14, 0) + number % 7 + np.where(tables["scores"]["part"] == "test", 7, 0)
+    kept = {
+        "keep__customer_id": number % 300,
+        "keep__known_us": (17_700 + day) * 86_400_000_000,
+        "keep__amount_cents": 1000 + number % 9000,
+        "keep__fraud_type": np.where(bad, np.where(number % 3, "terminal", "customer"), None),
+    }
+    part = np.where(late, "out_of_time", tables["model_table"]["part"])
+    protected = [f"protected__{name}" for name in LABELS]
+    table = tables["model_table"].drop(columns=protected).assign(part=part, **kept)
+    found = {"rows": 500, "warmed": 90, "labels": 7, "differences": 0, "by_column": {}}
+    return {
+        "tables": {**tables, "model_table": table, "scores": tables["scores"].assign(part=part)},
+        "records": {
+            **records,
+            "contract": {**records["contract"], "columns": []},
+            ONLINE: {"memory": found, "log": found},
+        },
+    }
 
 
 def _catalog(workflow: str) -> dict[str, Any]:
@@ -56,7 +99,7 @@ def _catalog(workflow: str) -> dict[str, Any]:
         for name in TABLES
     }
     entries[f"{workflow}.scores"]["validator"] = {"type": "no.such.Validator"}
-    for name in RECORDS:
+    for name in (*RECORDS, *([ONLINE] if workflow == "fraud" else [])):
         entries[f"{workflow}.{name}"] = {
             "type": "json.JSONDataset",
             "filepath": f"data/{workflow}/{name}.json",

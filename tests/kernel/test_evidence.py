@@ -106,8 +106,16 @@ def test_policy_is_read_with_its_environment(project: Path) -> None:
     assert open_policy(project_path=project)["gates"]["FAI-AIR"]["limits"]["min"] == 0.8
 
 
-def test_every_gate_of_the_policy_is_complete(project: Path) -> None:
-    for code, gate in open_policy(project_path=project)["gates"].items():
+def test_policy_is_read_as_it_binds_a_workflow(project: Path) -> None:
+    common, fraud = (open_policy(project_path=project, workflow=w) for w in (None, "fraud"))
+    assert common == open_policy(project_path=project, workflow="credit")
+    assert "workflows" not in common and "DET-AP" not in common["gates"]
+    assert fraud["gates"]["DET-AP"]["gate"] and fraud["quarantine"] == common["quarantine"]
+
+
+@pytest.mark.parametrize("workflow", [None, "credit", "fraud"])
+def test_every_gate_of_the_policy_is_complete(project: Path, workflow: str | None) -> None:
+    for code, gate in open_policy(project_path=project, workflow=workflow)["gates"].items():
         assert set(gate) == {"title", "limits", "gate", "reason"}, code
         assert gate["reason"].endswith("."), code
 

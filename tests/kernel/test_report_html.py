@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
 from typing import Any
@@ -10,10 +11,19 @@ import nbformat
 import pytest
 
 from fin_kedro.checks.verdict import judge, not_applicable, to_records
+from fin_kedro.kernel.evidence import open_policy
 from fin_kedro.kernel.execution import ReportResult, execute_report
 from fin_kedro.kernel.gates import GateError, enforce_gates
 from fin_kedro.kernel.report_html import render_html
-from tests.kernel.evidence_factory import ROOT, make_project
+from tests.kernel.evidence_factory import (
+    DETECTION,
+    ONLINE,
+    RECORDS,
+    ROOT,
+    TABLES,
+    VERSION,
+    make_project,
+)
 
 VALIDATION = ROOT / "notebooks" / "validation" / "model_validation.ipynb"
 OUTSIDE = re.compile(
@@ -123,9 +133,7 @@ def test_validation_report_is_complete(results: list[ReportResult]) -> None:
 
 @pytest.mark.slow
 def test_every_gate_of_the_policy_has_a_verdict(results: list[ReportResult]) -> None:
-    from fin_kedro.kernel.evidence import open_policy
-
-    gates = open_policy(project_path=ROOT)["gates"]
+    gates = open_policy(project_path=ROOT, workflow="credit")["gates"]
     try:
         enforce_gates(results[0].verdicts, gates=gates)
     except GateError as error:
@@ -146,3 +154,62 @@ def test_report_needs_nothing_outside_itself(results: list[ReportResult], projec
     assert str(project) not in html
     assert str(ROOT) not in html
     assert html.count('alt="') == html.count("<img ")
+
+
+# transactions of cards
+
+WORDS = {"row": "transaction", "bad": "fraud", "declined": "blocked"}
+VERSIONS = {f"fraud.{name}": VERSION for name in (*TABLES, *RECORDS, ONLINE)}
+
+
+@pytest.fixture(scope="module")
+def desk(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A project whose applications play transactions."""
+    return make_project(tmp_path_factory.mktemp("desk"), rows=3000, workflow="fraud")
+
+
+def report_of(project: Path, **changes: Any) -> ReportResult:
+    parameters = {
+        "workflow": "fraud", "project_path": str(project), "bootstrap_replicates": 20, "seed": 1,
+        "versions": VERSIONS, "words": WORDS, "detection": DETECTION, **changes,
+    }  # fmt: skip
+    return execute_report(notebook=VALIDATION, parameters=parameters)
+
+
+@pytest.mark.slow
+def test_a_fraud_desk_gets_its_own_report_from_the_same_notebook(desk: Path) -> None:
+    result = report_of(desk)
+    assert result.error is None, result.error
+    status = {verdict["code"]: verdict["status"] for verdict in result.verdicts}
+    assert {"DET-AP", "DET-CARD", "DET-RECALL", "DET-MONEY"} <= set(status)
+    assert status["PAR-ONLINE-MEMORY"] == status["PAR-ONLINE-LOG"] == "pass"
+    assert status["STA-SCORE-OUT_OF_TIME"] in {"pass", "warn", "fail"}
+    assert {status[c] for c in status if c.startswith("FAI-")} == {"not_applicable"}
+    gates = open_policy(project_path=ROOT, workflow="fraud")["gates"]
+    with pytest.raises(GateError) as stopped:  # applications are no frauds
+        enforce_gates(result.verdicts, gates=gates)
+    assert "DET-AP" in str(stopped.value) and "no verdict was recorded" not in str(stopped.value)
+    said = "\n".join(words_of(result))
+    assert "A transaction is blocked at a probability of fraud of" in said
+    assert "applicant" not in said.lower() and not re.search(r"\bapplications?\b", said.lower())
+
+
+@pytest.mark.slow
+def test_without_a_replay_the_online_gate_fails(desk: Path) -> None:
+    versions = {name: v for name, v in VERSIONS.items() if ONLINE not in name}
+    result = report_of(desk, versions=versions)
+    assert result.error is None, result.error
+    (found,) = (v for v in result.verdicts if v["code"].startswith("PAR-ONLINE"))
+    assert found["status"] == "fail" and "the replay of transactions was not run" in found["detail"]
+
+
+def words_of(result: ReportResult) -> list[str]:
+    """Everything that a reader is told: the prose, and what cells show."""
+    found = []
+    for cell in json.loads(result.notebook_json)["cells"]:
+        if cell["cell_type"] == "markdown":
+            found.append("".join(cell["source"]))
+        for output in cell.get("outputs", []):
+            shown = output.get("data", {})
+            found += ["".join(shown[kind]) for kind in shown if kind.startswith("text/")]
+    return found

@@ -8,8 +8,13 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from catboost import CatBoostClassifier
+from sklearn.metrics import average_precision_score, roc_auc_score
 
+from fin_kedro.models.calibration import calibrate, fit_platt
 from fin_kedro.models.champion import (
+    _balanced,
+    _hold_out,
     champion_log_odds,
     model_frame,
     search_settings,
@@ -143,3 +148,141 @@ def test_the_best_settings_are_the_first_row_and_plain_json() -> None:
     assert all(best[name] == table.loc[0, name] and best[name] in SPACE[name] for name in SPACE)
     assert json.loads(json.dumps(best)) == best
     assert best["thread_count"] == 1
+
+
+@pytest.mark.parametrize("metric", ["auc", "average_precision"])
+def test_the_search_ranks_by_the_metric_asked_for(metric: str) -> None:
+    splits = [(np.arange(300), np.arange(300, 400)), (np.arange(100, 400), np.arange(100))]
+    options: dict[str, Any] = {
+        "x": X[:400], "y": Y[:400], "features": FEATURES, "space": SPACE, "trials": 3, "seed": 3,
+        "settings": {**SETTINGS, "iterations": 8}, "splits": splits, "metric": metric,
+    }  # fmt: skip
+    measure = {"auc": roc_auc_score, "average_precision": average_precision_score}[metric]
+    _, table = search_settings(**options)
+    assert table[metric].is_monotonic_decreasing
+    row = table.iloc[0]
+    scores = []
+    for fit, held in splits:
+        settings = {**SETTINGS, "iterations": 8, **{k: row[k].item() for k in SPACE}}
+        model = CatBoostClassifier(
+            **settings, random_seed=3, max_ctr_complexity=1, monotone_constraints=[1, -1, 0],
+            allow_writing_files=False, verbose=0,
+        )  # fmt: skip
+        model.fit(X.iloc[fit], Y[fit], cat_features=["job"])
+        odds = model.predict(X.iloc[held], prediction_type="RawFormulaVal")
+        scores.append(measure(Y[held], odds))
+    assert row[metric] == pytest.approx(np.mean(scores))
+    assert row[f"{metric}_sd"] == pytest.approx(np.std(scores))
+
+
+def test_an_unknown_metric_is_refused() -> None:
+    with pytest.raises(ValueError, match="'f1'; allowed: auc, average_precision"):
+        search_settings(
+            x=X, y=Y, features=FEATURES, settings=SETTINGS, space=SPACE, trials=1, metric="f1"
+        )
+
+
+# few bads
+
+
+def rare(rows: int = 6000) -> tuple[pd.DataFrame, np.ndarray]:
+    """Clients of whom about 1 in 50 is bad, as their known risk says."""
+    x, _ = clients(rows, seed=5)
+    log_odds = (0.8 * x["delay"] - x["income"].fillna(40) / 30 - 5).to_numpy()
+    return x, (np.random.default_rng(5).random(rows) < 1 / (1 + np.exp(-log_odds))).astype(int)
+
+
+BALANCES: list[dict[str, Any]] = [
+    {"method": "none"}, {"method": "weights", "ratio": 3}, {"method": "undersampling", "ratio": 3},
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("imbalance", BALANCES, ids=[b["method"] for b in BALANCES])
+def test_probabilities_are_calibrated_whatever_the_balance(imbalance: dict[str, Any]) -> None:
+    x, y = rare()
+    fit, rest = slice(0, 3000), slice(3000, 6000)
+    champion = train_catboost(
+        x=x[fit], y=y[fit], features=FEATURES, settings=SETTINGS, patience=10, imbalance=imbalance
+    )
+    odds = champion_log_odds(champion, x[rest])
+    half = len(odds) // 2
+    calibration = fit_platt(log_odds=odds[:half], y=y[rest][:half])
+    p = calibrate(calibration, odds[half:])
+    shift = p.mean() - 1 / (1 + np.exp(-odds[half:].mean()))
+    assert (shift < -0.05) == (imbalance["method"] != "none"), "the balance shifts the log odds"
+    assert p.mean() == pytest.approx(y[rest][half:].mean(), rel=0.35)
+    assert 0.6 < calibration["slope"] < 1.6
+    assert roc_auc_score(y[rest], odds) > 0.75
+
+
+def test_no_balance_is_no_change(champion: dict[str, Any]) -> None:
+    same = train_catboost(
+        x=X, y=Y, features=FEATURES, settings=SETTINGS, patience=10, seed=7,
+        imbalance={"method": "none", "ratio": None},
+    )  # fmt: skip
+    enough = train_catboost(  # goods do not outweigh bads so far
+        x=X, y=Y, features=FEATURES, settings=SETTINGS, patience=10, seed=7,
+        imbalance={"method": "undersampling", "ratio": 50},
+    )  # fmt: skip
+    assert json.dumps(same) == json.dumps(enough) == json.dumps(champion)
+
+
+def test_undersampling_is_seeded_and_keeps_every_bad() -> None:
+    _, y = rare(2000)
+    draws = [_balanced(y, y, {"method": "undersampling", "ratio": 4}, seed) for seed in (1, 1, 2)]
+    (rows, _, held), (again, _, _), (other, _, _) = draws
+    assert rows is not None and again is not None and other is not None and held is not None
+    assert rows.tolist() == again.tolist() != other.tolist()
+    assert y[rows].sum() == y.sum() and len(rows) == 5 * y.sum()
+    assert (np.diff(rows) > 0).all(), "rows stay in their order"
+    assert held[y == 0].sum() == pytest.approx(4 * y.sum()) and (held[y == 1] == 1).all()
+
+
+def test_weights_give_the_balance_to_both_kinds_of_rows() -> None:
+    _, y = rare(2000)
+    rows, weight, held = _balanced(y, y[:500], {"method": "weights", "ratio": 4}, 1)
+    assert rows is None and weight is not None and held is not None
+    assert weight[y == 0].sum() == pytest.approx(4 * weight[y == 1].sum())
+    assert held.tolist() == weight[:500].tolist()
+
+
+@pytest.mark.parametrize(
+    ("imbalance", "message"),
+    [
+        ({"method": "smote", "ratio": 1}, "method is 'smote'; allowed: none, weights, undersamp"),
+        ({"method": "weights"}, "ratio is None; give goods for each bad"),
+        ({"method": "undersampling", "ratio": 0}, "ratio is 0; give goods"),
+    ],
+)
+def test_a_balance_that_is_none_is_refused(imbalance: dict[str, Any], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        train_catboost(x=X, y=Y, features=FEATURES, settings=SETTINGS, imbalance=imbalance)
+
+
+# rows in time
+
+
+def test_the_latest_rows_are_held_out_in_any_order() -> None:
+    time = np.random.default_rng(2).permutation(len(Y))
+    *_, fit_y, stop_y = _hold_out(X, Y, 0.2, 7, time)
+    fit_x, stop_x, *_ = _hold_out(X, Y, 0.2, 7, time)
+    assert len(stop_x) == round(0.2 * len(Y))
+    assert time[stop_x.index].min() > time[fit_x.index].max()
+    assert (Y[stop_x.index] == stop_y).all() and (Y[fit_x.index] == fit_y).all()
+
+
+def test_training_with_time_repeats_and_is_another_model(champion: dict[str, Any]) -> None:
+    options: dict[str, Any] = {
+        "x": X, "y": Y, "features": FEATURES, "settings": SETTINGS, "patience": 10, "seed": 7,
+    }  # fmt: skip
+    time = np.arange(len(Y))[::-1]
+    timed = train_catboost(**options, time=time)
+    assert json.dumps(timed) == json.dumps(train_catboost(**options, time=time))
+    assert timed["model"] != champion["model"]
+
+
+def test_a_hold_out_of_one_outcome_is_refused() -> None:
+    with pytest.raises(ValueError, match="hold one outcome only; change champion.held_out_share"):
+        train_catboost(
+            x=X, y=np.sort(Y), features=FEATURES, settings=SETTINGS, time=np.arange(len(Y))
+        )

@@ -11,9 +11,10 @@ import onnx
 import pandas as pd
 import pytest
 
-from fin_kedro.kernel.gates import GateError
-from fin_kedro.models.graph import score_frame
 from fin_kedro.features.model_table import build_model_table
+from fin_kedro.kernel.gates import GateError
+from fin_kedro.models.champion import model_frame, train_catboost
+from fin_kedro.models.graph import score_frame
 from fin_kedro.pipelines.training import nodes
 from tests.pipelines.samples import (
     CHAMPION,
@@ -28,6 +29,7 @@ from tests.pipelines.samples import (
 
 CONTRACT, LIMITS = contract(), {"max_abs_diff": 1e-5}
 BOOTSTRAP = {"replicates": 50, "seed": 1}
+ALL_ROWS = {"rows": None, "seed": 1}
 
 
 def run_training() -> dict[str, Any]:
@@ -137,6 +139,14 @@ def test_graph_and_python_agree(done: dict[str, Any]) -> None:
         assert (figures["decisions_differ"], figures["rows"]) == (0, rows)
 
 
+def test_raw_rows_come_in_the_order_asked_for(done: dict[str, Any]) -> None:
+    wanted = ["7", "3", "900"]
+    rows = nodes.raw_rows(done["accepted"], CONTRACT, wanted)
+    frame = applications().set_index(applications()["number"].astype(str)).loc[wanted]
+    assert rows.index.tolist() == wanted
+    assert rows["debt"].tolist() == frame["debt"].tolist()
+
+
 def test_a_wrong_graph_stops_the_run(done: dict[str, Any]) -> None:
     champion, scorecard = done["graphs"]
     with pytest.raises(
@@ -161,7 +171,9 @@ def test_one_changed_decision_stops_the_run_however_small_the_gap(done: dict[str
 
 
 def test_every_interval_holds_its_figure(done: dict[str, Any]) -> None:
-    metrics, curves, headline = nodes.measure_models(done["scores"], done["policy"], BOOTSTRAP)
+    metrics, curves, headline = nodes.measure_models(
+        done["scores"], done["model_table"], done["policy"], BOOTSTRAP, None
+    )
     assert list(metrics) == ["test"]
     for figures in metrics["test"].values():
         assert {"auc", "gini", "ks", "brier", "log_loss", "ece", "profit"} <= set(figures)
@@ -180,12 +192,144 @@ def test_every_interval_holds_its_figure(done: dict[str, Any]) -> None:
 
 def test_explanations_are_of_the_test_part_and_add_up(done: dict[str, Any]) -> None:
     values, summary = nodes.explain_champion(
-        done["model_table"], done["features"], done["champion"]
+        done["model_table"], done["features"], done["champion"], ALL_ROWS
     )
     test = done["scores"].query("part == 'test'")
     assert values["entity_id"].tolist() == test["entity_id"].tolist()
     total = values.drop(columns="entity_id").sum(axis=1) + summary["expected_log_odds"]
     assert total.to_numpy() == pytest.approx(test["champion_log_odds"].to_numpy(), abs=1e-8)
+
+
+def test_a_bounded_sample_is_explained(done: dict[str, Any]) -> None:
+    arguments = done["model_table"], done["features"], done["champion"]
+    full, _ = nodes.explain_champion(*arguments, ALL_ROWS)
+    some, summary = nodes.explain_champion(*arguments, {"rows": 50, "seed": 1})
+    again, _ = nodes.explain_champion(*arguments, {"rows": 50, "seed": 1})
+    other, _ = nodes.explain_champion(*arguments, {"rows": 50, "seed": 2})
+    pd.testing.assert_frame_equal(some, again, check_exact=True)
+    assert set(some["entity_id"]) != set(other["entity_id"])
+    kept = full[full["entity_id"].isin(some["entity_id"])].reset_index(drop=True)
+    pd.testing.assert_frame_equal(some, kept)  # in the order of the table
+    assert len(some) == 50
+    means = some.drop(columns="entity_id").abs().mean()
+    assert summary["mean_absolute"] == pytest.approx(means.to_dict())
+
+
+# rows in time
+
+WEEKS = {
+    "validation": "prequential", "metric": "average_precision", "folds": 2, "train_days": 10,
+    "delay_days": 2, "test_days": 4, "card": "keep__card",
+}  # fmt: skip
+
+
+def in_time(done: dict[str, Any]) -> Any:
+    """The model table with a time of 20 days and cards."""
+    number = done["model_table"].entity_id.cast("int64")
+    return done["model_table"].mutate(
+        time=(number % 20) * 86_400_000_000 + number,
+        keep__card=number % 60,
+        keep__cents=(number % 7) * 1000,
+        keep__kind=(number % 2 == 0).ifelse("even", "odd"),
+    )
+
+
+def test_the_latest_rows_stop_the_training(done: dict[str, Any]) -> None:
+    table, latest = in_time(done), {**CHAMPION, "held_out": "latest"}
+    model, _ = nodes.train_champion(table, done["features"], latest)
+    rows = table.filter(table.part == "train").execute()
+    expected = train_catboost(
+        x=model_frame(rows, done["features"]), y=rows["target"].to_numpy(), time=rows["time"],
+        features=done["features"], settings=CHAMPION["settings"], held_out_share=0.2, patience=10,
+        seed=1,
+    )  # fmt: skip
+    assert model == expected != done["champion"]
+    assert (
+        nodes.train_champion(table, done["features"], {**CHAMPION, "held_out": "random"})[0]
+        == (done["champion"])
+    )
+
+
+def test_the_search_looks_forward(done: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: dict[str, Any] = {}
+
+    def search(**options: Any) -> tuple[dict[str, Any], pd.DataFrame]:
+        seen.update(options)
+        return options["settings"], pd.DataFrame([{"depth": 3}])
+
+    monkeypatch.setattr(nodes, "search_settings", search)
+    space = {"trials": 2, "space": {"depth": [2, 3]}}
+    champion = {**CHAMPION, "search": {**space, **WEEKS}}
+    nodes.train_champion(in_time(done), done["features"], champion)
+    rows = in_time(done).execute().query("part == 'train'").reset_index(drop=True)
+    day = rows["time"] // 86_400_000_000
+    assert (seen["metric"], seen["trials"], len(seen["splits"])) == ("average_precision", 2, 2)
+    for (fit, held), start in zip(seen["splits"], (12, 16), strict=True):
+        assert set(day[fit]) == set(range(start - 12, start - 2))
+        assert day[held].between(start, start + 3).all()
+        known = rows.loc[(rows["target"] == 1) & (day >= start - 12) & (day < start - 2)]
+        assert not set(rows.loc[held, "keep__card"]) & set(known["keep__card"])
+    nodes.train_champion(
+        in_time(done), done["features"], {**CHAMPION, "search": {**space, "folds": 3}}
+    )
+    assert seen["folds"] == 3
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"held_out": "newest"}, "'newest'; allowed: random, latest"),
+        ({"held_out": "latest"}, "held_out: latest needs .* no column 'time': give a column"),
+        ({"search": {"trials": 1, "space": {}, **WEEKS}}, "prequential needs to know when"),
+        ({"search": {"trials": 1, "space": {}, "validation": "weeks"}}, "allowed: folds, preq"),
+    ],
+)
+def test_what_needs_a_time_says_so(
+    done: dict[str, Any], changes: dict[str, Any], message: str
+) -> None:
+    with pytest.raises(ValueError, match=message):
+        nodes.train_champion(done["model_table"], done["features"], {**CHAMPION, **changes})
+
+
+# transactions of cards
+
+DESK: dict[str, Any] = {
+    "cards": "keep__card", "time": "time", "amount": "keep__cents", "kind": "keep__kind", "k": 5,
+    "false_positive_rate": 0.05,
+    "costs": {"missed_fraud_share_of_amount": 1.0, "review": 100, "friction": 300},
+}  # fmt: skip
+
+
+def measure(done: dict[str, Any], detection: dict[str, Any] | None) -> Any:
+    return nodes.measure_models(done["scores"], in_time(done), done["policy"], BOOTSTRAP, detection)
+
+
+def test_a_fraud_desk_is_measured_where_rows_are_of_cards(done: dict[str, Any]) -> None:
+    rows, (metrics, curves, headline) = measure(done, None)[0]["test"], measure(done, DESK)
+    for model, figures in metrics["test"].items():
+        for name in ("auc", "gini", "ks", "average_precision", "brier", "log_loss", "ece", "slope"):
+            assert figures[name]["value"] == pytest.approx(rows[model][name]["value"]), name
+        assert figures["profit"]["value"] == pytest.approx(rows[model]["profit"]["value"])
+        assert figures["approval_rate"] == pytest.approx(rows[model]["approval_rate"])
+        desk = {"card_precision_at_5", "recall_at_fpr_0.05", "saved_share", "recall_even"}
+        assert desk <= set(figures)
+        for name, figure in figures.items():
+            assert all(math.isfinite(v) for v in figure.values()), name
+            if "low" in figure:
+                assert figure["low"] <= figure["value"] <= figure["high"], name
+    assert headline["test.champion.card_precision_at_5"]["step"] == 0
+    days = curves["champion"]["days"]
+    mean = sum(days["precision"]) / len(days["precision"])
+    assert mean == pytest.approx(metrics["test"]["champion"]["card_precision_at_5"]["value"])
+    assert json.loads(json.dumps(curves)) == curves
+
+
+def test_columns_are_joined_by_the_entity(done: dict[str, Any]) -> None:
+    turned = {**done, "scores": done["scores"].iloc[::-1].reset_index(drop=True)}
+    expected, _, _ = measure(done, DESK)
+    found, _, _ = measure(turned, DESK)
+    for name, figure in expected["test"]["champion"].items():
+        assert found["test"]["champion"][name]["value"] == pytest.approx(figure["value"]), name
 
 
 # the candidate

@@ -9,6 +9,7 @@ import pytest
 from fin_kedro.checks.verdict import Panel, to_records
 from fin_kedro.governance.approval import report_digest
 from fin_kedro.kernel.gates import GateError
+from fin_kedro.pipelines.validation import create_pipeline, nodes
 from fin_kedro.pipelines.validation.nodes import enforce_validation_gates, record_validation
 
 GATES: dict[str, dict[str, Any]] = {
@@ -78,3 +79,49 @@ def test_a_report_that_left_a_gate_out_is_a_failure(kept: list[str]) -> None:
     made = record(outcome(verdicts=verdicts))
     with pytest.raises(GateError, match="DIS-AUC: no verdict|No verdicts"):
         enforce_validation_gates(made)
+
+
+# the report
+
+
+def written(
+    monkeypatch: pytest.MonkeyPatch, detection: dict[str, Any] | None, **report: Any
+) -> dict[str, Any]:
+    """Write a report with a notebook that is not run; return the parameters it would get."""
+    from fin_kedro.kernel import execution
+
+    given: dict[str, Any] = {}
+
+    def execute(**arguments: Any) -> execution.ReportResult:
+        given.update(arguments)
+        return execution.ReportResult("cells", "<html>", [], None)
+
+    monkeypatch.setattr(execution, "execute_report", execute)
+    settings = {
+        "notebook": "r.ipynb",
+        "bootstrap_replicates": 9,
+        "seed": 1,
+        "timeout": 60,
+        **report,
+    }
+    context = {"env": "ci", "versions": {"credit.scores": "v1"}}
+    made = nodes.write_validation_report(CANDIDATE, settings, detection, context, "evidence")
+    assert made == ("cells", "<html>", {"verdicts": [], "error": None})
+    return given["parameters"]
+
+
+def test_the_report_is_told_what_rows_are(monkeypatch: pytest.MonkeyPatch) -> None:
+    told = written(monkeypatch, {"k": 100}, words={"row": "transaction"})
+    assert (told["words"], told["detection"]) == ({"row": "transaction"}, {"k": 100})
+    assert (told["workflow"], told["versions"]) == ("credit", {"credit.scores": "v1"})
+
+
+def test_applications_need_no_words(monkeypatch: pytest.MonkeyPatch) -> None:
+    told = written(monkeypatch, None)
+    assert (told["words"], told["detection"]) == ({}, {})
+
+
+def test_a_workflow_may_have_evidence_of_its_own() -> None:
+    common, more = create_pipeline(), create_pipeline(extra_evidence=["online_parity"])
+    assert more.inputs() - common.inputs() == {"online_parity"}
+    assert [n.name for n in more.nodes] == [n.name for n in common.nodes]

@@ -11,12 +11,15 @@ import pydantic
 import pytest
 
 from fin_kedro.contracts import request_model
+from fin_kedro.serving.answers import Words
+from fin_kedro.serving.bodies import feature_body
 from fin_kedro.serving.problems import MAX_BYTES, NoValuesFilter, ProblemDetails
 
 from .tiny_package import tiny_contract
 
 SECRET = "a name nobody may log"
 JSON = [(b"content-type", b"application/json")]
+BODY = feature_body(tiny_contract(), Words())
 
 
 class Rows(pydantic.BaseModel):
@@ -76,7 +79,7 @@ def call(
         sent.append(message)
 
     scope = {"type": "http", "path": path, "method": method, "headers": headers}
-    middleware = ProblemDetails(inner, contract=tiny_contract())
+    middleware = ProblemDetails(inner, bodies=[BODY])
     asyncio.run(middleware(scope, receive, send))
     content = b"".join(m.get("body", b"") for m in sent)
     return sent, sent[0]["status"], json.loads(content) if content else None
@@ -284,6 +287,6 @@ def test_other_protocols_pass() -> None:
     async def inner(scope: Any, receive: Any, send: Any) -> None:
         seen.append(scope["type"])
 
-    middleware = ProblemDetails(inner, contract=tiny_contract())
+    middleware = ProblemDetails(inner, bodies=[BODY])
     asyncio.run(middleware({"type": "lifespan"}, None, None))  # type: ignore[arg-type]
     assert seen == ["lifespan"]

@@ -4,8 +4,8 @@
 
 # %% auto #0
 __all__ = ['DAY', 'COLUMNS', 'COSTS', 'FEWEST_CARDS', 'Scored', 'scored_transactions', 'threshold_at_rate',
-           'card_precision_by_day', 'saved_cents', 'worth_flagging', 'money_curve', 'detection_table', 'recall_by_kind',
-           'figures_over_time']
+           'card_precision_by_day', 'saved_cents', 'worth_flagging', 'money_curve', 'detection_table', 'means_by_card',
+           'calibration_by_card', 'recall_by_kind', 'figures_over_time']
 
 # %% ../../../notebooks/checks/detection.ipynb #c8942cee
 from collections.abc import Callable, Mapping
@@ -15,8 +15,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from scipy.sparse import csr_array
+from scipy.special import expit, logit
 
-from .discrimination import ranking_figures
+from .calibration import SMALLEST, recalibration
+from .discrimination import FIGURES, bands, ranking_figures
 from .inputs import labels, numbers
 from .resampling import bootstrap_counts, interval
 
@@ -77,6 +79,13 @@ def scored_transactions(table: pd.DataFrame, *, score: Any, settings: Mapping[st
         day=time.to_numpy(dtype=np.int64) // DAY, kind=np.where(target == 1, named_kind, ""),
     )  # fmt: skip
 
+
+def _per_card(data: Scored, values: list[Any]) -> np.ndarray:
+    """Sums by card: [cards, columns]."""
+    return np.stack(
+        [np.bincount(data.card, weights=column, minlength=data.cards) for column in values], axis=1
+    )
+
 # %% ../../../notebooks/checks/detection.ipynb #4959514e
 class _Ranking:
     """The blocks of the ranking, lowest score first: per class a matrix [blocks, cards]."""
@@ -93,15 +102,14 @@ class _Ranking:
         )
 
     def figures(self, counts: np.ndarray, rate: float) -> dict[str, np.ndarray]:
-        """AUC, average precision and recall at false positive `rate` of each row of `counts`."""
+        """`FIGURES` and recall at false positive `rate`, each [replicates]."""
         bad, good = ((matrix @ counts.T).T for matrix in (self.bad, self.good))
         with np.errstate(divide="ignore", invalid="ignore"):  # a draw without fraud has none
             ranked = ranking_figures(bad=bad, good=good)
             alarms = np.cumsum(good[:, ::-1], axis=1) / good.sum(axis=1, keepdims=True)
             caught = np.cumsum(bad[:, ::-1], axis=1) / bad.sum(axis=1, keepdims=True)
         recall = np.where(alarms <= rate, caught, 0.0).max(axis=1)
-        kept = {name: ranked[name] for name in ("auc", "average_precision")}
-        return {**kept, f"recall_at_fpr_{rate:g}": recall}
+        return {name: ranked[name] for name in FIGURES} | {f"recall_at_fpr_{rate:g}": recall}
 
 
 def threshold_at_rate(data: Scored, rate: float) -> float:
@@ -248,20 +256,18 @@ def _measures(
     ranking, days, k = _Ranking(data), _card_days(data), int(settings["k"])
     flagged = data.score >= threshold
     saved = saved_cents(data, flagged=flagged, costs=settings["costs"])
-    sums = {
-        name: np.bincount(data.card, weights=values, minlength=data.cards)
-        for name, values in {
-            "rows": np.ones(len(flagged)),
-            "frauds": data.target,
-            "flagged": flagged,
-            "caught": flagged * data.target,
-            "saved": saved,
-            "loss": data.amount * data.target,
-        }.items()
+    values = {
+        "rows": np.ones(len(flagged)),
+        "frauds": data.target,
+        "flagged": flagged,
+        "caught": flagged * data.target,
+        "saved": saved,
+        "loss": data.amount * data.target,
     }
+    sums = _per_card(data, list(values.values()))
 
     def measure(counts: np.ndarray) -> dict[str, np.ndarray]:
-        of = {name: counts @ values for name, values in sums.items()}
+        of = dict(zip(values, (counts @ sums).T, strict=True))
         with np.errstate(divide="ignore", invalid="ignore"):
             return {
                 **ranking.figures(counts, settings["false_positive_rate"]),
@@ -295,9 +301,9 @@ def detection_table(
         minus: the same transactions scored by another model: then the table holds differences.
 
     Returns:
-        auc, average_precision, recall_at_fpr_<rate>, card_precision_at_<k>; and at the threshold
-        recall, precision, flagged_share, saved_cents (a transaction), saved_share (of the loss
-        without a model). A figure that is not defined is NaN.
+        auc, gini, ks, average_precision, recall_at_fpr_<rate>, card_precision_at_<k>; and at the
+        threshold recall, precision, flagged_share, saved_cents (a transaction), saved_share (of
+        the fraud amount). A figure that is not defined is NaN.
     """
     models = [_measures(of, settings, threshold) for of in (data, minus) if of is not None]
 
@@ -305,8 +311,15 @@ def detection_table(
         first, *others = (measure(counts) for measure in models)
         return {name: v - others[0][name] if others else v for name, v in first.items()}
 
-    values = figures(np.ones((1, data.cards)))
-    drawn = [figures(counts) for counts in _draws(data, replicates, seed)]
+    return _table(figures, data, replicates, seed)
+
+
+def _table(
+    measure: Callable[[np.ndarray], dict[str, np.ndarray]], data: Scored, replicates: int, seed: int
+) -> pd.DataFrame:
+    """Value and interval of each figure that `measure` takes from counts of cards."""
+    values = measure(np.ones((1, data.cards)))
+    drawn = [measure(counts) for counts in _draws(data, replicates, seed)]
     rows = {
         name: (float(value[0]), *_ends(value[0], np.concatenate([d[name] for d in drawn])))
         for name, value in values.items()
@@ -315,7 +328,55 @@ def detection_table(
         rows, orient="index", columns=["value", "low", "high"]
     ).rename_axis("figure")
 
-# %% ../../../notebooks/checks/detection.ipynb #d9013dae
+# %% ../../../notebooks/checks/detection.ipynb #5687a5d4
+def means_by_card(
+    data: Scored, *, values: Mapping[str, Any], replicates: int = 1000, seed: int = 0
+) -> pd.DataFrame:
+    """The mean over rows of each of `values` ([n] each), with its interval by drawing cards."""
+    sums, rows = _per_card(data, list(values.values())), _per_card(data, [np.ones(len(data.card))])
+
+    def measure(counts: np.ndarray) -> dict[str, np.ndarray]:
+        means = counts @ sums / (counts @ rows)
+        return dict(zip(values, means.T, strict=True))
+
+    return _table(measure, data, replicates, seed)
+
+
+def calibration_by_card(
+    data: Scored, *, bins: int = 10, replicates: int = 1000, seed: int = 0
+) -> pd.DataFrame:
+    """Brier score, log loss, ECE over `bins` bins of equal size, intercept and slope.
+
+    The score must be a probability. Index figure; value, low, high.
+    """
+    p, bad = np.clip(data.score, SMALLEST, 1 - SMALLEST), data.target
+    losses = -np.where(bad == 1, np.log(p), np.log1p(-p))
+    means = means_by_card(
+        data, values={"brier": (data.score - bad) ** 2, "log_loss": losses},
+        replicates=replicates, seed=seed,
+    )  # fmt: skip
+    place = bands(data.score, count=bins)
+    gaps = _per_card(data, [(data.score - bad) * (place == number) for number in np.unique(place)])
+    rows = _per_card(data, [np.ones(len(bad))])[:, 0]
+    ece = _table(
+        lambda counts: {"ece": np.abs(counts @ gaps).sum(axis=1) / (counts @ rows)},
+        data, replicates, seed,
+    )  # fmt: skip
+    return pd.concat([means, ece, _recalibration_by_card(data)])
+
+
+def _recalibration_by_card(data: Scored) -> pd.DataFrame:
+    """Cox's intercept and slope, with intervals that know which rows belong together."""
+    table = recalibration(target=data.target, probability=data.score)
+    odds = logit(np.clip(data.score, SMALLEST, 1 - SMALLEST))
+    x = np.stack([np.ones(len(odds)), odds])
+    fitted = expit(table["value"].to_numpy() @ x)
+    of_cards = _per_card(data, list(x * (data.target - fitted)))
+    inverse = np.linalg.inv((x * fitted * (1 - fitted)) @ x.T)
+    half = 1.96 * np.sqrt(np.diag(inverse @ (of_cards.T @ of_cards) @ inverse))
+    return table.assign(low=table["value"] - half, high=table["value"] + half)
+
+# %% ../../../notebooks/checks/detection.ipynb #bf408f3e
 FEWEST_CARDS = 10
 
 
@@ -346,13 +407,6 @@ def recall_by_kind(
     amounts = np.array([data.amount[rows == 1] @ flagged[rows == 1] for rows in of_kind])
     table["caught_amount"] = amounts / [data.amount[rows == 1].sum() for rows in of_kind]
     return table.sort_values("frauds", ascending=False, kind="stable")
-
-
-def _per_card(data: Scored, values: list[np.ndarray]) -> np.ndarray:
-    """Sums by card: [cards, columns]."""
-    return np.stack(
-        [np.bincount(data.card, weights=column, minlength=data.cards) for column in values], axis=1
-    )
 
 
 def figures_over_time(

@@ -4,7 +4,8 @@
 
 # %% auto #0
 __all__ = ['P', 'BLUE', 'GREY', 'RED', 'INK', 'STYLE', 'quiet', 'draw_scores', 'draw_roc', 'draw_bands', 'draw_reliability',
-           'draw_psi', 'draw_importance', 'draw_swarm', 'draw_impact', 'draw_profit']
+           'draw_psi', 'draw_importance', 'draw_swarm', 'draw_impact', 'draw_profit', 'draw_precision_recall',
+           'draw_card_precision', 'draw_recall_by_kind', 'draw_over_time', 'draw_money']
 
 # %% ../../../notebooks/checks/pictures.ipynb #9b4978a6
 from collections.abc import Callable, Mapping
@@ -205,12 +206,110 @@ def draw_impact(tables: Mapping[str, pd.DataFrame], *, limit: float) -> Figure:
 
 
 @quiet
-def draw_profit(curve: pd.DataFrame, *, threshold: float) -> Figure:
-    """Mean profit per application over the thresholds of `profit_curve`, with the one in force."""
+def draw_profit(curve: pd.DataFrame, *, threshold: float, row: str = "application") -> Figure:
+    """Mean profit per `row` over the thresholds of `profit_curve`, with the one in force."""
     figure, axis = plt.subplots(figsize=(5, 2.8))
     axis.plot(curve["threshold"], curve["profit"], color=BLUE)
     axis.axvline(threshold, color=RED, lw=1.2, label=f"threshold {threshold:.3f}")
     axis.axhline(0, color=GREY, lw=0.8)
-    axis.set(xlabel="decline at or above this probability", ylabel="profit per application")
+    axis.set(xlabel="decline at or above this probability", ylabel=f"profit per {row}")
+    axis.legend(loc="lower right")
+    return figure
+
+# %% ../../../notebooks/checks/pictures.ipynb #e9c4e08c
+def _error(table: pd.DataFrame, name: str, low: str, high: str) -> Any:
+    """Distances from a value to the ends of its interval, for error bars."""
+    return [(table[name] - table[low]).fillna(0), (table[high] - table[name]).fillna(0)]
+
+
+@quiet
+def draw_precision_recall(*, target: Any, scores: Mapping[str, Any]) -> Figure:
+    """Precision over recall of one or two scores ([n] each) on the same rows; the first in blue."""
+    bad = np.asarray(target) == 1
+    figure, axis = plt.subplots(figsize=(3.8, 3.2))
+    for (name, score), colour in zip(scores.items(), (BLUE, GREY), strict=False):
+        values = np.asarray(score)
+        order = np.argsort(-values, kind="stable")
+        last = np.append(np.diff(values[order]) != 0, True)
+        caught, flagged = np.cumsum(bad[order])[last], np.flatnonzero(last) + 1
+        axis.plot(caught / bad.sum(), caught / flagged, color=colour, label=name, lw=1.3)
+    axis.axhline(bad.mean(), color=GREY, lw=0.8, ls=":")
+    axis.set(xlabel="recall", ylabel="precision", xlim=(0, 1), ylim=(0, 1.02))
+    axis.legend(loc="upper right")
+    return figure
+
+
+@quiet
+def draw_card_precision(table: pd.DataFrame, *, k: int) -> Figure:
+    """Card precision of each day with its interval and the best possible one.
+
+    `table` is that of `card_precision_by_day`.
+    """
+    figure, axis = plt.subplots(figsize=(6, 2.4))
+    place = np.arange(len(table))
+    axis.plot(place, table["possible"], color=GREY, lw=1, label="possible")
+    axis.errorbar(
+        place, table["precision"], yerr=_error(table, "precision", "low", "high"),
+        fmt="o-", ms=3, lw=1, capsize=2, color=BLUE, label="found",
+    )  # fmt: skip
+    step = max(len(table) // 7, 1)
+    axis.set_xticks(place[::step], [str(day)[5:] for day in table.index[::step]])
+    axis.set(xlabel="day", ylabel=f"share of the {k} cards called", ylim=(0, None))
+    axis.legend(loc="lower left")
+    return figure
+
+
+@quiet
+def draw_recall_by_kind(table: pd.DataFrame) -> Figure:
+    """Recall of each kind of fraud with its interval, from `recall_by_kind`."""
+    figure, axis = plt.subplots(figsize=(5, 0.7 + 0.32 * len(table)))
+    place = np.arange(len(table))
+    axis.barh(place, table["recall"], color=BLUE, height=0.6)
+    axis.errorbar(
+        table["recall"], place, xerr=_error(table, "recall", "low", "high"),
+        fmt="none", ecolor=INK, capsize=2,
+    )  # fmt: skip
+    _label_bars(axis, [f"{kind} ({n:,})" for kind, n in table["frauds"].items()])
+    axis.set(xlabel="share of the frauds caught", xlim=(0, 1))
+    return figure
+
+
+@quiet
+def draw_over_time(table: pd.DataFrame, *, since: Mapping[str, str] | None = None) -> Figure:
+    """Average precision and recall of each period with intervals, from `figures_over_time`.
+
+    `since`: names of parts and the date on which each begins, drawn as lines.
+    """
+    figure, axis = plt.subplots(figsize=(6, 2.6))
+    place = np.arange(len(table), dtype=float)
+    for name, colour, shift in (("average_precision", BLUE, -0.06), ("recall", GREY, 0.06)):
+        axis.errorbar(
+            place + shift, table[name], yerr=_error(table, name, f"{name}_low", f"{name}_high"),
+            fmt="o-", ms=4, lw=1, capsize=2, color=colour, label=name.replace("_", " "),
+        )  # fmt: skip
+    for name, start in (since or {}).items():
+        first = int(np.searchsorted(table.index.to_numpy(dtype=str), start))
+        axis.axvline(first - 0.5, color=RED, lw=0.8, ls=":")
+        axis.text(first - 0.45, 1.02, name.replace("_", " "), color=RED, fontsize=8, va="bottom")
+    axis.set_xticks(place, table.index, rotation=30, ha="right")
+    axis.set(ylim=(0, 1), xlabel="from")
+    axis.legend(loc="lower left", ncols=2)
+    return figure
+
+
+@quiet
+def draw_money(curves: Mapping[str, pd.DataFrame], *, flagged_share: float) -> Figure:
+    """Share of the fraud amount saved over the share flagged, from `money_curve`.
+
+    One curve a model, the first in blue; a line at the share that is flagged now.
+    """
+    figure, axis = plt.subplots(figsize=(5, 2.6))
+    for (name, curve), colour in zip(curves.items(), (BLUE, GREY), strict=False):
+        axis.plot(curve["flagged_share"], curve["saved_share"], color=colour, label=name)
+    axis.axvline(flagged_share, color=RED, lw=1.2, label=f"in force: {flagged_share:.2%}")
+    axis.axhline(0, color=GREY, lw=0.8)
+    top = max(float(curve["saved_share"].max()) for curve in curves.values())
+    axis.set(xlabel="share of transactions flagged", ylabel="share of the fraud amount saved")
+    axis.set_ylim(-0.2 * max(top, 0.1), 1.1 * max(top, 0.1))
     axis.legend(loc="lower right")
     return figure

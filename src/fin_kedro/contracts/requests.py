@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Sequence
 from typing import Annotated, Any
 
 import pydantic
@@ -18,22 +19,37 @@ _PYTHON_TYPES: dict[str, type] = {
 }
 
 
-def request_model(contract: Contract) -> type[pydantic.BaseModel]:
-    """Build the pydantic model of one application: its feature columns, and an optional id.
+def request_model(
+    contract: Contract,
+    columns: Sequence[Column] | None = None,
+    *,
+    name: str | None = None,
+    reference: bool = True,
+) -> type[pydantic.BaseModel]:
+    """Build the pydantic model of one row of a request.
 
     Raw values, as in the raw data: codes that are recoded, or that mean missing, are allowed too.
     Protected attributes and the target are refused like any unknown field.
+
+    Args:
+        contract: the contract of the rows.
+        columns: what a row holds; by default the feature columns.
+        name: the model's name; by default the contract's, in the singular.
+        reference: whether a row may hold an ``id`` of the caller's beside them.
     """
-    fields: dict[str, Any] = {"id": (str | None, pydantic.Field(None, description=_ID_TEXT))}
-    for column in contract.features:
+    columns = contract.features if columns is None else columns
+    fields: dict[str, Any] = {}
+    if reference:
+        fields["id"] = (str | None, pydantic.Field(None, description=_ID_TEXT))
+    for column in columns:
         fields[column.name] = _field(column)
     return pydantic.create_model(  # type: ignore[no-any-return,call-overload]
-        "".join(part.capitalize() for part in contract.name.split("_")).removesuffix("s"),
+        name or "".join(part.capitalize() for part in contract.name.split("_")).removesuffix("s"),
         __config__=pydantic.ConfigDict(
             extra="forbid",
             strict=True,
             allow_inf_nan=False,
-            json_schema_extra={"example": example(contract)},
+            json_schema_extra={"example": example(contract, columns)},
         ),
         __doc__=f"One row of {contract.name} {contract.version}, raw values.",
         **fields,
@@ -43,14 +59,24 @@ def request_model(contract: Contract) -> type[pydantic.BaseModel]:
 _ID_TEXT = "Your reference; it comes back with the decision and plays no part in it."
 
 
-def example(contract: Contract) -> dict[str, Any]:
-    """Return a request that the model accepts: each feature's example from the contract."""
-    return {c.name: c.example for c in contract.features if c.example is not None}
+def event_columns(contract: Contract, made: Collection[str]) -> list[Column]:
+    """Return what a caller sends of a live event: all columns but those ``made`` here.
+
+    The target and protected attributes are left out too; ids, times and what is no feature are in.
+    """
+    left_out = ("target", "protected")
+    return [c for c in contract.columns.values() if c.name not in made and c.role not in left_out]
+
+
+def example(contract: Contract, columns: Sequence[Column] | None = None) -> dict[str, Any]:
+    """Return a row that the model accepts: each column's example from the contract."""
+    columns = contract.features if columns is None else columns
+    return {c.name: c.example for c in columns if c.example is not None}
 
 
 def _field(column: Column) -> tuple[Any, Any]:
     def check(value: Any) -> Any:
-        problem = column.problem(value)
+        problem = column.problem(value) or _too_long(value)
         if problem:
             raise ValueError(f"{problem}; allowed: {column.allowed_text()}")
         return value
@@ -61,6 +87,13 @@ def _field(column: Column) -> tuple[Any, Any]:
         kind if column.required else kind | None,
         pydantic.Field(default, description=column.description, json_schema_extra=_schema(column)),
     )
+
+
+def _too_long(value: Any) -> str | None:
+    """Tables and stores hold integers of 64 bits; JSON knows no bound."""
+    if isinstance(value, int) and not -(2**63) <= value < 2**63:
+        return "an integer of more than 63 bits"
+    return None
 
 
 def _schema(column: Column) -> dict[str, Any]:

@@ -11,6 +11,7 @@ import sys
 from array import array
 from bisect import bisect_left, bisect_right, insort
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import cache
 from hashlib import blake2b
 from operator import index, itemgetter
 from typing import Any, TypeAlias
@@ -18,10 +19,11 @@ from typing import Any, TypeAlias
 from .windows import DAY, EventFeatures, FeatureError, Statistic
 
 # %% auto #0
-__all__ = ['FULL', 'FORM', 'Record', 'FAR', 'LARGEST', 'Track', 'Frauds', 'order', 'Recent', 'Entity', 'pack_entity',
-           'unpack_entity', 'Steps', 'KeyPlan', 'value_text', 'fingerprint', 'EventError', 'Plan']
+__all__ = ['FAR', 'FULL', 'FORM', 'Record', 'LARGEST', 'Track', 'Frauds', 'order', 'Entity', 'pack_entity', 'unpack_entity',
+           'Steps', 'KeyPlan', 'value_columns', 'value_text', 'fingerprint', 'EventError', 'Plan']
 
-# %% ../../../notebooks/features/entity_state.ipynb #29b62da5
+# %% ../../../notebooks/features/entity_state.ipynb #c750d524
+FAR = 1 << 62  # microseconds: no moment is that far
 FULL = 1 << 61  # a running total beyond this is counted from zero again, long before 2**63
 
 
@@ -91,7 +93,7 @@ class Frauds(Track):
                 insort(self.moves, (known, identity), key=_moment)
         versions = kept[3]
         before = bool(versions) and versions[-1][2]
-        insort(versions, version, key=_version_order)
+        insort(versions, version, key=_moment_and_id)
         insort(self.moves, (version[0], identity), key=_moment)
         after = versions[-1][2]
         if after and not before:
@@ -130,63 +132,43 @@ def order(name: Any) -> tuple[bool, Any]:
     return isinstance(name, str), name
 
 
-def _version_order(version: list[Any]) -> tuple[int, tuple[bool, Any]]:
-    return version[0], order(version[1])
+def _moment_and_id(entry: Sequence[Any]) -> tuple[int, tuple[bool, Any]]:
+    return entry[0], order(entry[1])
 
-# %% ../../../notebooks/features/entity_state.ipynb #5870d91f
-class Recent:
-    """The entity's transactions by the moment they became known, the newest of them."""
-
-    __slots__ = ("columns", "ids", "knowns")
-
-    def __init__(self, values: int) -> None:
-        self.knowns = array("q")
-        self.ids: list[Any] = []  # orders those known at one instant; kept only beside values
-        self.columns = tuple([array("q") for _ in range(values)])
-
-    def insert(self, known: int, identity: Any, values: Iterable[int]) -> None:
-        """Add one transaction."""
-        at = len(self.knowns)
-        if at and known <= self.knowns[-1]:
-            at = bisect_right(self.knowns, known)
-            while self.ids and at and self.knowns[at - 1] == known:
-                if order(self.ids[at - 1]) < order(identity):
-                    break
-                at -= 1
-        self.knowns.insert(at, known)
-        if self.columns:
-            self.ids.insert(at, identity)
-        for column, value in zip(self.columns, values, strict=True):
-            column.insert(at, value)
-
-    def settle(self, settled: int) -> None:
-        """Let go what is never the last one for a row scored after `settled`."""
-        gone = bisect_right(self.knowns, settled) - 1
-        if gone < 16:  # few: not worth the work
-            return
-        del self.knowns[:gone]
-        del self.ids[:gone]
-        for column in self.columns:
-            del column[:gone]
-
-# %% ../../../notebooks/features/entity_state.ipynb #c36432dc
+# %% ../../../notebooks/features/entity_state.ipynb #29ca0e34
 class Entity(Track):
     """All that is kept about one entity; `KeyPlan` says which values, and reads the statistics.
 
-    ``newest``: the latest moment known of its transactions. ``late``: [known, event, *values] of
-    transactions known later than they happened, by known.
+    ``newest``: the latest moment known of its transactions. ``late``: (known, event, *values) of
+    transactions known later than they happened, by known. ``recent``: (known, id, *values) in this
+    order, None where the end of ``times`` says the same.
     """
 
     __slots__ = ("frauds", "late", "newest", "recent")
 
     def __init__(self, plan: KeyPlan) -> None:
-        super().__init__(len(plan.summed))
-        self.newest = -(1 << 62)
-        self.late: list[tuple[int, ...]] = []
-        self.recent = Recent(len(plan.lasting)) if plan.remembers else None
+        self.times = array("q")
+        self.totals = plan.zeros()
+        self.newest = -FAR
+        self.late: list[tuple[int, ...]] | None = None
+        self.recent: list[tuple[Any, ...]] | None = [] if plan.lasting else None
         self.frauds: Frauds | None = None
 
-# %% ../../../notebooks/features/entity_state.ipynb #297f7e17
+    def remember(self, entry: tuple[Any, ...]) -> None:
+        """Put (known, id, *values) among the recent ones."""
+        if self.recent is None:
+            self.recent = [(time, 0) for time in self.times]
+        if not self.recent or entry[0] > self.recent[-1][0]:
+            self.recent.append(entry)
+        else:
+            insort(self.recent, entry, key=_moment_and_id)
+
+    def forget(self, settled: int) -> None:
+        """Let go of what is never the last one for a row scored at `settled` or later."""
+        if self.recent is not None:
+            del self.recent[: max(0, bisect_left(self.recent, settled, key=_moment) - 1)]
+
+# %% ../../../notebooks/features/entity_state.ipynb #6a40b7c2
 FORM = 1 if sys.byteorder == "little" else 129  # first byte: the form of the bytes
 _HEAD = struct.Struct("<Bq")
 _SIZE = struct.Struct("<I")
@@ -209,14 +191,11 @@ def pack_entity(entity: Entity) -> bytes:
     """Return an entity as bytes."""
     parts = [_HEAD.pack(FORM, entity.newest)]
     _pack(parts, entity.times, *entity.totals)
-    recent, frauds = entity.recent, entity.frauds
-    if recent is not None:
-        _pack(parts, recent.knowns, *recent.columns)
-    rare: list[Any] = [entity.late, recent.ids if recent else []]
-    if frauds is not None:
-        rare += [list(frauds.marks.items()), frauds.moves]
-        _pack(parts, frauds.times, *frauds.totals)
-    parts.append(json.dumps(rare).encode() if any(rare) or frauds else b"")
+    rare: list[Any] = [entity.late, entity.recent]
+    if entity.frauds is not None:
+        rare += [list(entity.frauds.marks.items()), entity.frauds.moves]
+        _pack(parts, entity.frauds.times, *entity.frauds.totals)
+    parts.append(json.dumps(rare).encode() if any(rare) else b"")
     parts.append(_SIZE.pack(len(parts[-1])))
     return b"".join(parts)
 
@@ -232,8 +211,6 @@ def unpack_entity(plan: KeyPlan, data: bytes) -> Entity:
     entity = Entity(plan)
     entity.newest = newest
     at = _unpack(data, _HEAD.size, entity.times, *entity.totals)
-    if entity.recent is not None:
-        at = _unpack(data, at, entity.recent.knowns, *entity.recent.columns)
     size = _SIZE.unpack_from(data, len(data) - 4)[0]
     if size:
         _unpack_rare(plan, entity, data, at, json.loads(data[-4 - size : -4]))
@@ -241,18 +218,15 @@ def unpack_entity(plan: KeyPlan, data: bytes) -> Entity:
 
 
 def _unpack_rare(plan: KeyPlan, entity: Entity, data: bytes, at: int, rare: list[Any]) -> None:
-    entity.late = [tuple(entry) for entry in rare[0]]
-    if entity.recent is not None:
-        entity.recent.ids = rare[1]
+    entity.late, entity.recent = (each and [tuple(entry) for entry in each] for each in rare[:2])
     if len(rare) > 2:
         entity.frauds = Frauds(len(plan.fraud_summed))
         _unpack(data, at, entity.frauds.times, *entity.frauds.totals)
         entity.frauds.marks = dict(rare[2])
         entity.frauds.moves = [(moment, name) for moment, name in rare[3]]
 
-# %% ../../../notebooks/features/entity_state.ipynb #e0556232
+# %% ../../../notebooks/features/entity_state.ipynb #b5508dfa
 Record: TypeAlias = tuple[Any, ...]  # id, event, known, columns of keys, values
-FAR = 1 << 62  # microseconds
 LARGEST = 1 << 44  # values: totals of 260,000 such fit into 64 bits
 
 
@@ -302,7 +276,7 @@ class Steps:
             if t - far <= event < t - near:
                 out[place] += times * (1 if which < 0 else values[which])
 
-# %% ../../../notebooks/features/entity_state.ipynb #ee95c00f
+# %% ../../../notebooks/features/entity_state.ipynb #70c86774
 class KeyPlan:
     """The statistics of one key, and how they are read from an `Entity` and kept in it.
 
@@ -320,7 +294,7 @@ class KeyPlan:
         lateness: int,
     ) -> None:
         self.name: Callable[[Record], Any] = itemgetter(*columns)
-        self.horizon, self.lateness = horizon, lateness
+        self.horizon, self.lateness, self.reach = horizon, lateness, horizon + lateness
         adding = [(p, s) for p, s in placed if s.adds and s.of == "transactions"]
         self.steps = Steps(adding, value)
         self.fraud_steps = Steps([(p, s) for p, s in placed if s.of == "frauds"], value)
@@ -329,25 +303,37 @@ class KeyPlan:
         last = [(p, s) for p, s in placed if s.aggregate == "last"]
         self.since = [(place, told.window_us) for place, told in since]
         self.lasting = list(dict.fromkeys(value(told) for _, told in last))
-        self.last = [(p, s.window_us, self.lasting.index(value(s))) for p, s in last]
+        self.last = [(p, s.window_us, 2 + self.lasting.index(value(s))) for p, s in last]
         self.remembers = bool(since or last)
+        self._none = tuple([array("q", (0,)) for _ in self.summed])
         self.marks = bool(self.fraud_steps.windows)
+
+    def zeros(self) -> tuple[array[int], ...]:
+        """Return the running totals of an entity about which nothing is known."""
+        return tuple([total[:] for total in self._none])
 
     def add(self, entity: Entity, record: Record) -> None:
         """Count a transaction from now on."""
-        event, known = record[1], record[2]
-        values = [record[at] for at in self.summed]
-        entity.insert(event, values)
-        if entity.recent is not None:
-            entity.recent.insert(known, record[0], [record[at] for at in self.lasting])
+        identity, event, known = record[:3]
+        if entity.recent is not None or (known > event and self.remembers):
+            entity.remember((known, identity, *[record[at] for at in self.lasting]))
+        times = entity.times
+        if times and event < times[-1]:
+            entity.insert(event, [record[at] for at in self.summed])
+        else:
+            times.append(event)
+            if self.summed:
+                for total, at in zip(entity.totals, self.summed, strict=True):
+                    total.append(total[-1] + record[at])
         if known > event:
-            insort(entity.late, (known, event, *values), key=_moment)
+            entity.late = entity.late or []
+            insort(entity.late, (known, event, *[record[at] for at in self.summed]), key=_moment)
         if known > entity.newest:
             entity.newest = known
-            before = known - self.lateness - self.horizon
-            if entity.times[len(entity.times) >> 3] < before:  # an eighth may go
+            count = len(times)
+            if times[count >> 3] < known - self.reach:  # an eighth may go
                 self.settle(entity, known - self.lateness)
-            elif len(entity.times) & 31 == 0:
+            elif count & 15 == 0:
                 self.tidy(entity, known - self.lateness)
 
     def label(self, entity: Entity, record: Record, version: list[Any]) -> None:
@@ -364,8 +350,8 @@ class KeyPlan:
         if late and late[-1][0] >= t:
             for _, event, *values in late[bisect_left(late, t, key=_moment) :]:
                 self.steps.correct(event, values, -1, t, out)
-        if entity.recent is not None:
-            self._look_back(entity.recent, t, out)
+        if self.remembers:
+            self._look_back(entity, t, out)
         frauds = entity.frauds
         if frauds is not None:
             self.fraud_steps.read(frauds, t, out)
@@ -373,20 +359,28 @@ class KeyPlan:
                 for event, values, times in frauds.changed(t):
                     self.fraud_steps.correct(event, values, times, t, out)
 
-    def _look_back(self, recent: Recent, t: int, out: list[Any]) -> None:
-        at = bisect_left(recent.knowns, t) - 1
-        if at < 0:
+    def _look_back(self, entity: Entity, t: int, out: list[Any]) -> None:
+        recent = entity.recent
+        if recent is None:
+            at = bisect_left(entity.times, t)
+            last: tuple[Any, ...] = (entity.times[at - 1],) if at else ()
+        else:
+            at = len(recent)
+            if at and recent[-1][0] >= t:
+                at = bisect_left(recent, t, key=_moment)
+            last = recent[at - 1] if at else ()
+        if not last:
             return
-        gap = t - recent.knowns[at]
+        gap = t - last[0]
         for place, window in self.since:
             if gap <= window:
                 out[place] = gap
         for place, window, which in self.last:
             if gap <= window:
-                out[place] = recent.columns[which][at]
+                out[place] = last[which]
 
     def settle(self, entity: Entity, settled: int) -> None:
-        """Let go what no row that is scored after `settled` can count."""
+        """Let go what no row that is scored at `settled` or later can count."""
         before = settled - self.horizon
         entity.drop(before)
         if entity.frauds is not None:
@@ -394,20 +388,19 @@ class KeyPlan:
         self.tidy(entity, settled)
 
     def tidy(self, entity: Entity, settled: int) -> None:
-        """Let go what is kept only for rows that are scored at `settled` or before."""
+        """Let go what is kept only for rows that are scored before `settled`."""
         if entity.late:
-            entity.late = [entry for entry in entity.late if entry[0] > settled]
-        if entity.recent is not None:
-            entity.recent.settle(settled)
+            entity.late = [entry for entry in entity.late if entry[0] >= settled]
+        entity.forget(settled)
         if entity.frauds is not None and entity.frauds.moves:
-            entity.frauds.moves = [move for move in entity.frauds.moves if move[0] > settled]
+            entity.frauds.moves = [move for move in entity.frauds.moves if move[0] >= settled]
 
     def is_over(self, entity: Entity, settled: int) -> bool:
         """Whether nothing in the entity can count any more, so that it may be forgotten."""
         before = settled - self.horizon
         return entity.newest < before and (not entity.times or entity.times[-1] < before)
 
-# %% ../../../notebooks/features/entity_state.ipynb #6b109466
+# %% ../../../notebooks/features/entity_state.ipynb #99276fff
 class _Columns(dict[str, int]):
     """Answers 1 for any column and remembers which were asked for."""
 
@@ -416,15 +409,22 @@ class _Columns(dict[str, int]):
         return 1
 
 
+def value_columns(value: Callable[[Any], Any]) -> list[str]:
+    """Return the columns that a value reads, in alphabetical order."""
+    asked = _Columns()
+    value(asked)
+    return sorted(asked)
+
+
+@cache
 def value_text(value: Callable[[Any], Any]) -> str:
     """Return what a value computes, as text that is equal for equal expressions."""
     import ibis
 
-    asked = _Columns()
-    constant = value(asked)
-    if not asked:
-        return repr(constant)
-    return repr(value(ibis.table(dict.fromkeys(sorted(asked), "int64"), name="row")))
+    columns = value_columns(value)
+    return repr(
+        value(ibis.table(dict.fromkeys(columns, "int64"), name="row") if columns else {})
+    )
 
 
 def fingerprint(features: EventFeatures) -> str:
@@ -439,15 +439,21 @@ def fingerprint(features: EventFeatures) -> str:
     ]
     return blake2b(json.dumps([columns, told]).encode(), digest_size=8).hexdigest()
 
-# %% ../../../notebooks/features/entity_state.ipynb #c7100f8e
+# %% ../../../notebooks/features/entity_state.ipynb #61f278af
 class EventError(ValueError):
-    """A transaction or label that cannot be counted; nothing was changed by it."""
+    """A transaction or label that cannot be counted; nothing was changed by it.
+
+    ``position``: its place among the events that were handed over together, from 0.
+    """
+
+    position: int | None = None
 
 
 class Plan:
     """A specification, compiled: makes records of transactions, and answers of entities.
 
     ``lateness_us``: how far behind an entity's newest row a row may be scored, exactly.
+    ``columns``: what a record is made of. ``keys``: one `KeyPlan` for each entity of a row.
     """
 
     def __init__(self, features: EventFeatures, *, lateness_us: int = DAY) -> None:
@@ -467,6 +473,9 @@ class Plan:
                 self._places[id(told.value)] = at
         self._functions = list(self._values.values())
         self.keys = [self._key_plan(key) for key in features.keys]
+        read = [column for value in self._functions for column in value_columns(value)]
+        named = [features.id, features.event, features.known, *self._key_columns, *read]
+        self.columns = list(dict.fromkeys(named))
         self._currents = [
             (place, self._place(told) if told.value else -1)
             for place, told in self._placed()
@@ -496,9 +505,7 @@ class Plan:
         try:
             event, known = index(transaction[features.event]), index(transaction[features.known])
             record = (
-                _name(transaction[features.id]),
-                event,
-                known,
+                *[_name(transaction[features.id]), event, known],
                 *[_name(transaction[column]) for column in self._key_columns],
                 *[index(value(transaction)) for value in self._functions],
             )

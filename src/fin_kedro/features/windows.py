@@ -7,16 +7,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
-import ibis
-import ibis.expr.types as ir
+if TYPE_CHECKING:
+    import ibis.expr.types as ir
 
 # %% auto #0
 __all__ = ['MINUTE', 'HOUR', 'DAY', 'AGGREGATES', 'SOURCES', 'Row', 'Value', 'FeatureError', 'flag', 'Statistic', 'RowValue',
            'EventFeatures']
 
-# %% ../../../notebooks/features/windows.ipynb #7f5d1a79
+# %% ../../../notebooks/features/windows.ipynb #9025a85c
 MINUTE = 60_000_000
 HOUR = 60 * MINUTE
 DAY = 24 * HOUR
@@ -24,21 +24,21 @@ DAY = 24 * HOUR
 AGGREGATES = ("count", "sum", "since_last", "last")
 SOURCES = ("transactions", "frauds")
 
-Row: TypeAlias = Mapping[str, Any] | ir.Table
+Row: TypeAlias = "Mapping[str, Any] | ir.Table"
 Value = Callable[[Any], Any]
 
 
 class FeatureError(ValueError):
     """A statistic without a meaning, or tables that do not fit it."""
 
-# %% ../../../notebooks/features/windows.ipynb #954d015d
+# %% ../../../notebooks/features/windows.ipynb #5db77de8
 def flag(condition: Any) -> Any:
     """Return 1 where a condition holds, else 0, for Python and for Ibis alike."""
-    if isinstance(condition, ir.Value):
+    if hasattr(condition, "ifelse"):  # an Ibis condition; a service has no need to import Ibis
         return condition.ifelse(1, 0).cast("int64")
     return int(condition)
 
-# %% ../../../notebooks/features/windows.ipynb #d4663751
+# %% ../../../notebooks/features/windows.ipynb #9a883dcf
 @dataclass(frozen=True, kw_only=True)
 class Statistic:
     """One integer about an entity at the moment a row is scored; see "The meaning" above.
@@ -79,7 +79,7 @@ class Statistic:
         """Return what one counted transaction adds (1 for a count), or what `last` remembers."""
         return 1 if self.value is None else self.value(row)
 
-# %% ../../../notebooks/features/windows.ipynb #9a883dcf
+# %% ../../../notebooks/features/windows.ipynb #41345d17
 @dataclass(frozen=True, kw_only=True)
 class RowValue:
     """An integer computed from the row alone, by the same rules for ``value``."""
@@ -96,7 +96,7 @@ class RowValue:
     def __post_init__(self) -> None:
         _refuse(_name_problems(self), self)
 
-# %% ../../../notebooks/features/windows.ipynb #beba100a
+# %% ../../../notebooks/features/windows.ipynb #9c91ebee
 def _refuse(problems: list[str], told: Statistic | RowValue) -> None:
     if problems:
         raise FeatureError(f"{type(told).__name__} {told.name!r}: {'; '.join(problems)}.")
@@ -145,7 +145,7 @@ def _window_problems(told: Statistic) -> list[str]:
 def _is_whole(number: object) -> bool:
     return isinstance(number, int) and not isinstance(number, bool)
 
-# %% ../../../notebooks/features/windows.ipynb #7ab146ea
+# %% ../../../notebooks/features/windows.ipynb #295ab47d
 @dataclass(frozen=True, kw_only=True)
 class EventFeatures:
     """Statistics and row values of one workflow, and the names of its columns.
@@ -165,9 +165,7 @@ class EventFeatures:
     def __post_init__(self) -> None:
         taken = [*self.names, self.id, self.event, self.known]
         if twice := sorted({name for name in taken if taken.count(name) > 1}):
-            raise FeatureError(
-                f"columns {twice} are named twice; give each statistic its own name."
-            )
+            raise FeatureError(f"columns {twice} are named twice; give each its own name.")
 
     @property
     def names(self) -> list[str]:

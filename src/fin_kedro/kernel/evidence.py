@@ -15,6 +15,7 @@ from kedro.config import MissingConfigException
 from kedro.io import DataCatalog, DatasetNotFoundError
 
 from fin_kedro.kernel.config import ProjectConfigLoader, project_config
+from fin_kedro.kernel.policy import policy_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -56,10 +57,15 @@ def _credentials(loader: ProjectConfigLoader) -> dict[str, Any]:
         return {}
 
 
-def open_policy(*, project_path: str | Path, env: str = BASE) -> dict[str, Any]:
-    """The policy (`policy*.yml`) of the project in `env`; FileNotFoundError when there is none."""
+def open_policy(
+    *, project_path: str | Path, env: str = BASE, workflow: str | None = None
+) -> dict[str, Any]:
+    """The policy (`policy*.yml`) of the project in `env`, as it binds `workflow`.
+
+    Without a workflow: what binds all. FileNotFoundError when there is none.
+    """
     try:
-        return dict(_loader(project_path, env)["policy"])
+        return policy_of(_loader(project_path, env)["policy"], workflow)
     except MissingConfigException as error:
         raise FileNotFoundError(
             f"No policy in {Path(project_path).resolve() / 'conf' / BASE}; add policy.yml."

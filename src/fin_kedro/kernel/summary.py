@@ -88,21 +88,42 @@ def _print_table(workflow: str, catalog: Any, outputs: Iterable[str]) -> None:
 
     metrics = catalog.load(f"{workflow}.metrics")["test"]
     verdicts = _verdicts(workflow, catalog, outputs)
+    decides = catalog.load(f"{workflow}.decision_policy")["model"]
+    columns = _columns(metrics[decides])
+    with_people = "ks" in columns.values()  # a fraud desk asks other things
     title = f"{workflow}: test part, 95 % intervals; * decides"
     table = Table(title=title, title_justify="left", box=SIMPLE_HEAD)
-    for heading in ("model", "AUC", "KS", "Brier", "lowest AIR", "gates"):
+    for heading in ("model", *columns, *(["lowest AIR"] if with_people else []), "gates"):
         table.add_column(heading, no_wrap=True)
-    decides = catalog.load(f"{workflow}.decision_policy")["model"]
     for model, figures in metrics.items():
-        judged = model == decides and verdicts is not None
+        judged = verdicts if model == decides else None
         table.add_row(
             f"{model}{' *' if model == decides else ''}",
-            *(_figure(figures[name]) for name in ("auc", "ks", "brier")),
-            _lowest_air(verdicts) if judged else "",
-            _gates(verdicts) if judged else "",
+            *(_figure(figures[name]) for name in columns.values()),
+            *([_lowest_air(judged) if judged else ""] if with_people else []),
+            _gates(judged) if judged else "",
         )
     width = None if sys.stdout.isatty() else 130
     Console(width=width).print(table)
+
+
+def _columns(figures: Mapping[str, Any]) -> dict[str, str]:
+    """Headings and figures: of detection where that was measured, else of a score for people."""
+    cards = _measured(figures, "card_precision_at_")
+    recall = _measured(figures, "recall_at_fpr_")
+    if not cards or not recall:
+        return {"AUC": "auc", "KS": "ks", "Brier": "brier"}
+    return {
+        "AUC": "auc",
+        "AP": "average_precision",
+        f"CP@{cards.removeprefix('card_precision_at_')}": cards,
+        f"recall at {float(recall.removeprefix('recall_at_fpr_')):.0%} FPR": recall,
+    }
+
+
+def _measured(figures: Mapping[str, Any], start: str) -> str | None:
+    """The figure whose name starts so; the end of the name is a parameter."""
+    return next((name for name in figures if name.startswith(start)), None)
 
 
 def _verdicts(

@@ -7,20 +7,20 @@ from __future__ import annotations
 
 import json
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 from catboost import CatBoost, CatBoostClassifier, CatBoostError, Pool
-from sklearn.metrics import roc_auc_score
+from sklearn.metrics import average_precision_score, roc_auc_score
 from sklearn.model_selection import ParameterSampler, StratifiedKFold, train_test_split
 from tqdm import tqdm
 
 # %% auto #0
-__all__ = ['UNREACHED', 'model_frame', 'train_catboost', 'to_json', 'from_json', 'champion_log_odds', 'shap_values',
-           'search_settings']
+__all__ = ['IMBALANCE', 'UNREACHED', 'Splits', 'METRICS', 'model_frame', 'train_catboost', 'to_json', 'from_json',
+           'champion_log_odds', 'shap_values', 'search_settings']
 
 # %% ../../../notebooks/training/champion.ipynb #debe3b04
 def model_frame(table: pd.DataFrame, features: Mapping[str, Mapping[str, Any]]) -> pd.DataFrame:
@@ -35,8 +35,52 @@ def model_frame(table: pd.DataFrame, features: Mapping[str, Mapping[str, Any]]) 
     return pd.DataFrame(columns, index=table.index)
 
 
-def _pool(x: pd.DataFrame, y: np.ndarray | None, features: Mapping[str, Mapping[str, Any]]) -> Pool:
-    return Pool(x, y, cat_features=[n for n, f in features.items() if f["nominal"]])
+def _pool(
+    x: pd.DataFrame,
+    y: np.ndarray | None,
+    features: Mapping[str, Mapping[str, Any]],
+    weight: np.ndarray | None = None,
+) -> Pool:
+    return Pool(x, y, cat_features=[n for n, f in features.items() if f["nominal"]], weight=weight)
+
+# %% ../../../notebooks/training/champion.ipynb #ce4ed6e7
+IMBALANCE = ("none", "weights", "undersampling")
+
+
+def _balanced(
+    y: np.ndarray, held: np.ndarray | None, imbalance: Mapping[str, Any] | None, seed: int
+) -> tuple[np.ndarray | None, np.ndarray | None, np.ndarray | None]:
+    """Which rows to fit on (None: all), their weights, and those of the rows held out.
+
+    Weights are None where every row counts once.
+    """
+    method, ratio = _checked_balance(imbalance or {"method": "none"})
+    goods, bads = int((y == 0).sum()), int((y == 1).sum())
+    if method == "none" or goods <= ratio * bads:
+        return None, None, None
+    share = ratio * bads / goods  # what is left of the goods
+    if method == "weights":
+        weight = np.where(y == 1, 1 / share, 1.0)
+        return None, weight, None if held is None else np.where(held == 1, 1 / share, 1.0)
+    drawn = np.random.default_rng(seed).choice(
+        np.flatnonzero(y == 0), size=round(ratio * bads), replace=False
+    )
+    rows = np.sort(np.concatenate([np.flatnonzero(y == 1), drawn]))
+    return rows, None, None if held is None else np.where(held == 1, 1.0, share)
+
+
+def _checked_balance(imbalance: Mapping[str, Any]) -> tuple[str, float]:
+    """Method and ratio; ValueError for another method or a ratio that is not above 0."""
+    method, ratio = imbalance.get("method"), imbalance.get("ratio")
+    if method not in IMBALANCE:
+        raise ValueError(
+            f"champion.imbalance.method is {method!r}; allowed: {', '.join(IMBALANCE)}."
+        )
+    if method != "none" and not (isinstance(ratio, int | float) and ratio > 0):
+        raise ValueError(
+            f"champion.imbalance.ratio is {ratio!r}; give goods for each bad, above 0, e.g. 20."
+        )
+    return method, float(ratio or 0)
 
 # %% ../../../notebooks/training/champion.ipynb #8945a438
 class _Progress:
@@ -59,6 +103,7 @@ def _fit(
     features: Mapping[str, Mapping[str, Any]],
     settings: Mapping[str, Any],
     *,
+    imbalance: Mapping[str, Any] | None = None,
     held_out: tuple[pd.DataFrame, np.ndarray] | None = None,
     patience: int | None = None,
     label: str = "champion",
@@ -70,11 +115,16 @@ def _fit(
         allow_writing_files=False,
         verbose=0,
     )
+    rows, weight, held_weight = _balanced(
+        y, held_out[1] if held_out else None, imbalance, int(settings.get("random_seed", 0))
+    )
+    if rows is not None:
+        x, y = x.iloc[rows], y[rows]
     progress = _Progress(int(settings["iterations"]), label)
     try:
         model.fit(
-            _pool(x, y, features),
-            eval_set=_pool(*held_out, features) if held_out else None,
+            _pool(x, y, features, weight),
+            eval_set=_pool(*held_out, features, held_weight) if held_out else None,
             early_stopping_rounds=patience,
             use_best_model=held_out is not None,
             callbacks=[progress],
@@ -93,6 +143,8 @@ def train_catboost(
     held_out_share: float = 0.2,
     patience: int = 60,
     seed: int = 0,
+    time: Any = None,
+    imbalance: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
     """Train the champion with early stopping, then again on all rows with the trees found.
 
@@ -102,27 +154,30 @@ def train_catboost(
         features: name to ``{"nominal": bool, "sign": -1 | 0 | 1}``, in the order of ``x``.
         settings: CatBoost's own parameters; ``thread_count`` must be a constant.
         held_out_share: share of rows kept for early stopping; patience: trees without gain.
-        seed: of the hold-out and of CatBoost.
+        seed: of the hold-out, of undersampling and of CatBoost.
+        time: moment of each row, shape [rows]: the latest rows are held out. None: rows by chance.
+        imbalance: ``method`` (one of `IMBALANCE`) and ``ratio``, goods for each bad.
 
     Returns:
         ``{"kind": "catboost", "features", "nominal", "model", "trees"}``, JSON types only.
     """
     _check_settings(settings)
-    fit_x, stop_x, fit_y, stop_y = train_test_split(
-        x, y, test_size=held_out_share, stratify=y, random_state=seed
-    )
+    fit_x, stop_x, fit_y, stop_y = _hold_out(x, y, held_out_share, seed, time)
     seeded = {**settings, "random_seed": seed}
     first = _fit(
         fit_x,
         fit_y,
         features,
         seeded,
+        imbalance=imbalance,
         held_out=(stop_x, stop_y),
         patience=patience,
         label="early stopping",
     )
     trees = max(int(first.tree_count_), 1)
-    final = _fit(x, y, features, {**seeded, "iterations": trees}, label="champion")
+    final = _fit(
+        x, y, features, {**seeded, "iterations": trees}, imbalance=imbalance, label="champion"
+    )
     return {
         "kind": "catboost",
         "features": list(features),
@@ -130,6 +185,21 @@ def train_catboost(
         "trees": trees,
         "model": to_json(final, _pool(x, y, features)),
     }
+
+
+def _hold_out(x: pd.DataFrame, y: np.ndarray, share: float, seed: int, time: Any) -> Any:
+    """Features to fit on and to stop by, then outcomes of both."""
+    if time is None:
+        return train_test_split(x, y, test_size=share, stratify=y, random_state=seed)
+    order = np.argsort(np.asarray(time), kind="stable")
+    cut = len(order) - round(share * len(order))
+    fit, stop = np.sort(order[:cut]), np.sort(order[cut:])
+    if len(np.unique(y[fit])) < 2 or len(np.unique(y[stop])) < 2:
+        raise ValueError(
+            f"the latest {share:.0%} of the training rows, or the others, hold one outcome only; "
+            "change champion.held_out_share."
+        )
+    return x.iloc[fit], x.iloc[stop], y[fit], y[stop]
 
 
 def _check_settings(settings: Mapping[str, Any]) -> None:
@@ -193,6 +263,13 @@ def shap_values(champion: Mapping[str, Any], x: pd.DataFrame) -> tuple[pd.DataFr
     return pd.DataFrame(values[:, :-1], columns=names, index=x.index), float(values[0, -1])
 
 # %% ../../../notebooks/training/champion.ipynb #e4ff79f5
+Splits = Sequence[tuple[np.ndarray, np.ndarray]]
+METRICS: dict[str, Callable[[np.ndarray, np.ndarray], float]] = {
+    "auc": roc_auc_score,
+    "average_precision": average_precision_score,
+}
+
+
 def search_settings(
     *,
     x: pd.DataFrame,
@@ -203,21 +280,37 @@ def search_settings(
     trials: int,
     folds: int = 3,
     seed: int = 0,
+    metric: str = "auc",
+    splits: Splits | None = None,
+    imbalance: Mapping[str, Any] | None = None,
 ) -> tuple[dict[str, Any], pd.DataFrame]:
-    """Random search over ``space`` by cross-validated AUC.
+    """Random search over ``space`` by validated AUC or average precision.
+
+    Args:
+        x, y, features, settings, imbalance: as `train_catboost` takes them.
+        space: allowed values by name of a setting; trials: how many draws of them.
+        folds: stratified folds, where ``splits`` gives none.
+        seed: of the draws, the folds and CatBoost.
+        metric: one of `METRICS`.
+        splits: rows to fit on and rows to validate on, e.g. of `prequential_splits`.
 
     Returns:
         The best settings (given ones updated), and a table with one row per trial: the values
-        tried, ``auc`` (mean over folds) and ``auc_sd``.
+        tried, ``<metric>`` (mean over the splits) and ``<metric>_sd``.
     """
+    if metric not in METRICS:
+        raise ValueError(f"search.metric is {metric!r}; allowed: {', '.join(METRICS)}.")
+    if splits is None:
+        splits = list(StratifiedKFold(folds, shuffle=True, random_state=seed).split(x, y))
     rows = []
     candidates = list(ParameterSampler(dict(space), n_iter=trials, random_state=seed))
     for candidate in tqdm(candidates, desc="search", unit="trial", leave=False, disable=None):
-        scores = _cross_validate(
-            x, y, features, {**settings, **candidate, "random_seed": seed}, folds, seed
+        tried = {**settings, **candidate, "random_seed": seed}
+        scores = _cross_validate(x, y, features, tried, splits, METRICS[metric], imbalance)
+        rows.append(
+            {**candidate, metric: float(np.mean(scores)), f"{metric}_sd": float(np.std(scores))}
         )
-        rows.append({**candidate, "auc": float(np.mean(scores)), "auc_sd": float(np.std(scores))})
-    table = pd.DataFrame(rows).sort_values("auc", ascending=False, ignore_index=True)
+    table = pd.DataFrame(rows).sort_values(metric, ascending=False, ignore_index=True)
     best = {name: table.loc[0, name] for name in space}
     return {**settings, **{k: getattr(v, "item", lambda v=v: v)() for k, v in best.items()}}, table
 
@@ -227,13 +320,13 @@ def _cross_validate(
     y: np.ndarray,
     features: Mapping[str, Mapping[str, Any]],
     settings: Mapping[str, Any],
-    folds: int,
-    seed: int,
-    score: Callable[[np.ndarray, np.ndarray], float] = roc_auc_score,
+    splits: Splits,
+    score: Callable[[np.ndarray, np.ndarray], float],
+    imbalance: Mapping[str, Any] | None,
 ) -> list[float]:
     scores = []
-    for fit, hold in StratifiedKFold(folds, shuffle=True, random_state=seed).split(x, y):
-        model = _fit(x.iloc[fit], y[fit], features, settings, label="fold")
+    for fit, hold in splits:
+        model = _fit(x.iloc[fit], y[fit], features, settings, imbalance=imbalance, label="fold")
         held = model.predict(_pool(x.iloc[hold], None, features), prediction_type="RawFormulaVal")
         scores.append(score(y[hold], held))
     return scores

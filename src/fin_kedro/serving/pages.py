@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import pydantic
 
 from fin_kedro.contracts import Column, Contract
 from fin_kedro.governance.package import Package
-from fin_kedro.serving.problems import MEDIA_TYPE, TITLES
-from fin_kedro.serving.scorer import Decision, is_missing
+from fin_kedro.serving.answers import Words
+from fin_kedro.serving.bodies import Body
+from fin_kedro.serving.problems import MEDIA_TYPE, TITLES, title_of
+from fin_kedro.serving.scorer import is_missing
 
 _REF = "#/components/schemas/{model}"
 _POLICY = (
@@ -50,21 +53,32 @@ class FieldProblem(pydantic.BaseModel):
     message: str
 
 
-class Answer(pydantic.BaseModel):
-    """One decision per application, in the order of the request."""
+@dataclass(frozen=True, kw_only=True)
+class Operation:
+    """One path of the API: what it takes, what it answers, how it is described.
 
-    decisions: list[Decision]
+    ``examples`` are rows that it accepts: the first stands alone, and with two others.
+    """
+
+    body: Body
+    request: type[pydantic.BaseModel]
+    answer: type[pydantic.BaseModel]
+    name: str
+    tag: str
+    summary: str
+    description: str
+    examples: Sequence[Mapping[str, Any]]
 
 
 def page(package: Package) -> str:
     """Return the page of ``GET /docs``; it needs this server's own static files only."""
-    return PAGE.format(title=f"{package.workflow}: applications in, decisions out")
+    return PAGE.format(title=_title(package))
 
 
-def examples(package: Package) -> list[dict[str, Any]]:
-    """Return golden applications that the request model accepts, as JSON values."""
-    rows = [row["application"] for row in package.golden]
-    return [plain_row(package.contract, row) for row in rows]
+def golden_examples(package: Package) -> list[dict[str, Any]]:
+    """Return golden rows that the request model accepts, as JSON values."""
+    rows = [plain_row(package.contract, row["application"]) for row in package.golden[:3]]
+    return [{"id": f"example-{i}", **row} for i, row in enumerate(rows, 1)]
 
 
 def plain_row(contract: Contract, row: Mapping[str, Any]) -> dict[str, Any]:
@@ -73,59 +87,60 @@ def plain_row(contract: Contract, row: Mapping[str, Any]) -> dict[str, Any]:
     return {k: v for k, v in values.items() if v is not None or contract.columns[k].required}
 
 
-def openapi(package: Package, request: type[pydantic.BaseModel], *, version: str) -> dict[str, Any]:
-    """Describe the HTTP interface; the example rows are the package's golden rows."""
-    schemas = _schemas(request, Answer, Problem)
+def openapi(
+    package: Package, operations: Sequence[Operation], *, version: str, note: str
+) -> dict[str, Any]:
+    """Describe the HTTP interface; ``note`` says what executing an example does."""
+    models = [model for o in operations for model in (o.request, o.answer)]
+    contract = package.contract
+    description = (
+        f"Model version **{version}**, package `{package.digest[:16]}`, contract "
+        f"`{contract.name}` {contract.version}. Press **Execute** below: {note}"
+    )
+    paths = {o.body.path: {"post": _described(o)} for o in operations}
     return {
         "openapi": "3.1.0",
-        "info": {
-            "title": f"{package.workflow}: applications in, decisions out",
-            "version": version,
-            "description": _description(package, version),
-        },
+        "info": {"title": _title(package), "version": version, "description": description},
         "servers": [{"url": "."}],
-        "paths": {"/score": {"post": _score_operation(request, examples(package))}, **_infra()},
-        "components": {"schemas": schemas},
+        "paths": {**paths, **_infra()},
+        "components": {"schemas": _schemas(*models, Problem)},
     }
 
 
-def _description(package: Package, version: str) -> str:
-    contract = package.contract
-    return (
-        f"Model version **{version}**, package `{package.digest[:16]}`, contract "
-        f"`{contract.name}` {contract.version}. Press **Execute** below: the example is a made-up "
-        "application whose answer was checked when this server started."
-    )
+def _title(package: Package) -> str:
+    return f"{package.workflow}: {Words.of(package).rows} in, decisions out"
 
 
-def _score_operation(
-    request: type[pydantic.BaseModel], rows: Sequence[dict[str, Any]]
-) -> dict[str, Any]:
-    bodies = {
-        "one": {"summary": "one application", "value": _body(rows[:1])},
-        "three": {"summary": "three at once", "value": _body(rows[:3])},
-    }
-    content = {"schema": {"$ref": _REF.format(model=request.__name__)}, "examples": bodies}
+def _described(operation: Operation) -> dict[str, Any]:
+    schema = {"$ref": _REF.format(model=operation.request.__name__)}
+    content = {"schema": schema, "examples": _bodies(operation)}
+    answers = {"200": _json_response(operation.tag.capitalize(), operation.answer)}
     return {
-        "tags": ["decisions"],
-        "operationId": "score",
-        "summary": "Decide on applications",
-        "description": "Answers in the order of the request. Concurrent requests share a batch; "
-        "each gets its own rows only.",
+        "tags": [operation.tag],
+        "operationId": operation.name,
+        "summary": operation.summary,
+        "description": operation.description,
         "requestBody": {"required": True, "content": {"application/json": content}},
-        "responses": {"200": _json_response("Decisions", "Answer"), **_errors()},
+        "responses": {**answers, **_errors(operation.body.row)},
     }
 
 
-def _body(rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
-    return {"applications": [{"id": f"example-{i}", **row} for i, row in enumerate(rows, 1)]}
+def _bodies(operation: Operation) -> dict[str, Any]:
+    body, rows = operation.body, operation.examples
+    found = {"one": {"summary": f"one {body.row}", "value": {body.rows: rows[:1]}}}
+    if len(rows) > 1:
+        found["three"] = {"summary": "three at once", "value": {body.rows: rows[:3]}}
+    for option in body.options:
+        value = {body.rows: rows[:1], option: True}
+        found[option] = {"summary": f"one {body.row}, with {option}", "value": value}
+    return found
 
 
-def _errors() -> dict[str, Any]:
+def _errors(row: str) -> dict[str, Any]:
     reference = {"schema": {"$ref": _REF.format(model="Problem")}}
     return {
-        str(status): {"description": title, "content": {MEDIA_TYPE: reference}}
-        for status, (_, title) in TITLES.items()
+        str(status): {"description": title_of(status, row)[1], "content": {MEDIA_TYPE: reference}}
+        for status in TITLES
         if status not in (404, 405)
     }
 
@@ -148,8 +163,8 @@ def _infra() -> dict[str, Any]:
     }
 
 
-def _json_response(text: str, model: str) -> dict[str, Any]:
-    schema = {"schema": {"$ref": _REF.format(model=model)}}
+def _json_response(text: str, model: type[pydantic.BaseModel]) -> dict[str, Any]:
+    schema = {"schema": {"$ref": _REF.format(model=model.__name__)}}
     return {"description": text, "content": {"application/json": schema}}
 
 

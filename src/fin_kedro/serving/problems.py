@@ -9,10 +9,12 @@ import math
 import traceback
 import uuid
 from collections.abc import Awaitable, Callable, MutableMapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from fin_kedro.contracts import Column, Contract
+from fin_kedro.contracts import Column
+from fin_kedro.serving.bodies import MAX_ROWS, Body
 
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
@@ -20,11 +22,9 @@ Send = Callable[[Message], Awaitable[None]]
 App = Callable[[Message, Receive, Send], Awaitable[None]]
 
 MEDIA_TYPE = "application/problem+json"
-MAX_ROWS = 1000
 MAX_BYTES = 2 * 1024 * 1024
 SHOWN_ERRORS = 50
 SHOWN_CHARACTERS = 200
-ROWS = "applications"
 logger = logging.getLogger(__name__)
 
 TITLES = {
@@ -33,11 +33,14 @@ TITLES = {
     405: ("wrong-method", "This path does not answer this method"),
     413: ("body-too-large", "The request body is too large"),
     415: ("wrong-content-type", "The request body must be application/json"),
-    422: ("invalid-application", "The application does not follow the contract"),
+    422: ("invalid-{row}", "The {row} does not follow the contract"),
     500: ("internal-error", "The service could not answer"),
     503: ("overloaded", "The service is busy"),
     504: ("timed-out", "The service did not answer in time"),
 }
+NOT_READY = ("not-ready", "The service is not ready")
+STORE_TITLE = ("store-unavailable", "The feature store does not answer")
+STORE_FAILED = "store"  # the error that an inner answer names when its status 503 is the store's
 
 
 class ProblemDetails:
@@ -48,11 +51,11 @@ class ProblemDetails:
     Values go back to the caller only; the log gets field names and the occurrence's id.
     """
 
-    def __init__(self, app: App, *, contract: Contract, path: str = "/score") -> None:
-        """Wrap ``app``; ``path`` is the one path that takes applications."""
+    def __init__(self, app: App, *, bodies: Sequence[Body]) -> None:
+        """Wrap ``app``; ``bodies`` say which paths take rows, and which rows."""
         self.app = app
-        self.contract = contract
-        self.path = path
+        self.bodies = {body.path: body for body in bodies}
+        self.sending = " or ".join(f"{body.rows} to POST {body.path}" for body in bodies)
 
     async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
         """Answer one ASGI event stream."""
@@ -63,7 +66,7 @@ class ProblemDetails:
         refused = self._refused_unread(scope)
         if refused is not None:
             await exchange.drain()
-            await self._answer(exchange, *refused)
+            await self._answer(exchange, _Problem(*refused))
             return
         try:
             await self.app(scope, exchange.receive, exchange.send)
@@ -75,11 +78,11 @@ class ProblemDetails:
         if exchange.status >= 400 or exchange.too_large:
             if exchange.too_large:
                 await exchange.drain()
-            await self._answer(exchange, *self._explain(exchange))
+            await self._answer(exchange, self._explain(exchange))
 
-    def _refused_unread(self, scope: Message) -> tuple[int, str, list[dict[str, Any]]] | None:
+    def _refused_unread(self, scope: Message) -> tuple[int, str] | None:
         """Refuse by the headers alone: the body of these requests is never parsed."""
-        if scope["path"] != self.path or scope["method"] != "POST":
+        if scope["path"] not in self.bodies or scope["method"] != "POST":
             return None
         kind = length = b""
         for name, value in scope["headers"]:
@@ -90,72 +93,46 @@ class ProblemDetails:
         media_type = kind.split(b";")[0].strip().lower()
         if media_type and media_type != b"application/json":
             shown = media_type.decode("latin-1")[:SHOWN_CHARACTERS]
-            return 415, f"Content-Type is {shown}; send application/json.", []
+            return 415, f"Content-Type is {shown}; send application/json."
         if length.isdigit() and int(length) > MAX_BYTES:
-            return 413, _too_large_text(int(length)), []
+            return 413, _too_large_text(int(length), self.bodies[scope["path"]])
         return None
 
-    def _explain(self, exchange: _Exchange) -> tuple[int, str, list[dict[str, Any]]]:
+    def _explain(self, exchange: _Exchange) -> _Problem:
+        body = self.bodies.get(exchange.scope["path"])
         if exchange.too_large:
-            return 413, _too_large_text(None), []
+            return _Problem(413, _too_large_text(None, body))
         status = 503 if exchange.status == 429 else exchange.status
-        found = _pydantic_errors(exchange.answer)
-        if found is not None and status in (400, 422):
-            return self._explain_body(exchange, found)
-        return status, self._general_text(status, exchange.scope), []
+        inner = _parsed(exchange.answer)
+        found = inner.get("detail") if isinstance(inner, dict) else None
+        if body is not None and isinstance(found, list) and found and status in (400, 422):
+            return self._explain_body(exchange, body, found)
+        if status == 503 and exchange.scope["path"] == "/readyz":
+            return _Problem(503, "It is not ready to answer; its log says why.", title=NOT_READY)
+        if status == 503 and isinstance(inner, dict) and inner.get("error") == STORE_FAILED:
+            return _Problem(503, _STORE_TEXT, title=STORE_TITLE)
+        return _Problem(status, self._general_text(status, exchange.scope, _rows(body)))
 
     def _explain_body(
-        self, exchange: _Exchange, found: list[dict[str, Any]]
-    ) -> tuple[int, str, list[dict[str, Any]]]:
+        self, exchange: _Exchange, body: Body, found: list[dict[str, Any]]
+    ) -> _Problem:
         if any(error.get("type") == "json_invalid" for error in found):
             text = str(found[0].get("msg", "Invalid JSON")).removeprefix("Invalid JSON: ")
-            return 400, f"The body is not valid JSON: {text}.", []
-        body = _parsed(b"".join(exchange.chunks))
-        errors = [self._error(body, error) for error in found[:SHOWN_ERRORS]]
+            return _Problem(400, f"The body is not valid JSON: {text}.")
+        sent = _parsed(b"".join(exchange.chunks))
+        errors = [_error(body, sent, error) for error in found[:SHOWN_ERRORS]]
         more = f" The first {SHOWN_ERRORS} are listed." if len(found) > SHOWN_ERRORS else ""
         count = "1 problem" if len(found) == 1 else f"{len(found)} problems"
-        return 422, f"{count}: {errors[0]['message']}{more}", errors
+        return _Problem(422, f"{count}: {errors[0]['message']}{more}", errors)
 
-    def _error(self, body: Any, found: dict[str, Any]) -> dict[str, Any]:
-        """Turn one pydantic error into field, value, allowed, message."""
-        place = list(found.get("loc", ()))
-        kind, text = found.get("type", ""), str(found.get("msg", ""))
-        column = self.contract.columns.get(str(place[2])) if len(place) > 2 else None
-        value = _at(body, place)
-        if kind == "extra_forbidden":
-            allowed, text = self._unknown(place)
-        elif column is not None and column.role == "feature":
-            allowed = f"{column.type}: {column.allowed_text()}"
-            text = _column_text(column, kind, value, text)
-        else:
-            allowed, text = _shape(place, kind, text)
-        message = _sentence(_shorten(text, 2 * SHOWN_CHARACTERS))
-        item = {"field": _pointer(place), "allowed": allowed, "message": message}
-        return item if value is _ABSENT else {**item, "value": _shown(value)}
-
-    def _unknown(self, place: Sequence[Any]) -> tuple[str, str]:
-        name = str(place[-1])
-        if len(place) == 1:
-            return ROWS, f"{_shorten(name)} is not a member of the request; send only {ROWS!r}"
-        column = self.contract.columns.get(name)
-        names = [c.name for c in self.contract.features]
-        if column is not None:
-            protected = column.role == "protected"
-            why = "a protected attribute" if protected else f"of role {column.role}"
-            return "no value", f"{name} is {why} and plays no part in a decision; leave it out"
-        close = _closest(name, [*names, "id"])
-        hint = f"; did you mean {close}?" if close else ""
-        return ", ".join([*names, "id"]), f"{_shorten(name)} is not a field of an application{hint}"
-
-    def _general_text(self, status: int, scope: Message) -> str:
+    def _general_text(self, status: int, scope: Message, rows: str) -> str:
         path = _shorten(scope["path"])
         texts = {
-            404: f"There is nothing at {path}. Send applications to POST {self.path}; "
-            "GET /docs explains it.",
-            405: f"{path} does not answer {scope['method']}. Send applications to POST "
-            f"{self.path}; GET /docs explains it.",
+            404: f"There is nothing at {path}. Send {self.sending}; GET /docs explains it.",
+            405: f"{path} does not answer {scope['method']}. Send {self.sending}; GET /docs "
+            "explains it.",
             503: "More requests are waiting than the service can answer. Try again after a second.",
-            504: "The answer took too long. Send fewer applications at once, or try again.",
+            504: f"The answer took too long. Send fewer {rows} at once, or try again.",
         }
         if status in texts or status < 500:
             return texts.get(status, "The request could not be answered.")
@@ -164,28 +141,39 @@ class ProblemDetails:
             "happens again."
         )
 
-    async def _answer(
-        self, exchange: _Exchange, status: int, detail: str, errors: list[dict[str, Any]]
-    ) -> None:
-        slug, title = TITLES.get(status, ("error", "The request could not be answered"))
-        problem: dict[str, Any] = {
+    async def _answer(self, exchange: _Exchange, problem: _Problem) -> None:
+        status, errors = problem.status, problem.errors
+        body = self.bodies.get(exchange.scope["path"])
+        slug, title = problem.title or title_of(status, body.row if body else "row")
+        content: dict[str, Any] = {
             "type": f"urn:problem-type:fin_kedro:{slug}",
             "title": title,
             "status": status,
-            "detail": detail,
+            "detail": problem.detail,
             "instance": f"urn:uuid:{uuid.uuid4()}",
         }
         if errors:
-            problem["errors"] = errors
-        fields = ", ".join(e["field"] for e in errors[:5] if e["field"] in self._known_fields(e))
+            content["errors"] = errors
+        fields = ", ".join(e["field"] for e in errors[:5] if body and _is_known(e["field"], body))
         level = logging.ERROR if status >= 500 else logging.INFO
-        logger.log(level, "%s %s %s %s", status, slug, problem["instance"], fields)
-        await exchange.reply(status, json.dumps(problem).encode())
+        logger.log(level, "%s %s %s %s", status, slug, content["instance"], fields)
+        await exchange.reply(status, json.dumps(content).encode())
 
-    def _known_fields(self, error: dict[str, Any]) -> tuple[str, ...]:
-        """A field's name is logged only if it is the contract's: an unknown one may be data."""
-        name = error["field"].rpartition("/")[2]
-        return (error["field"],) if name in self.contract.columns or name == ROWS else ()
+
+def title_of(status: int, row: str) -> tuple[str, str]:
+    """Return a problem's slug and title; ``row`` is what the path calls what it takes."""
+    slug, title = TITLES.get(status, ("error", "The request could not be answered"))
+    return slug.format(row=row), title.format(row=row)
+
+
+@dataclass(frozen=True)
+class _Problem:
+    """What a problem document says; the title follows from the status, or is its own."""
+
+    status: int
+    detail: str
+    errors: list[dict[str, Any]] = field(default_factory=list)
+    title: tuple[str, str] | None = None
 
 
 class _Exchange:
@@ -274,10 +262,49 @@ def without_values(error: BaseException) -> str:
 _ABSENT = object()
 
 
-def _pydantic_errors(answer: bytes) -> list[dict[str, Any]] | None:
-    content = _parsed(answer)
-    found = content.get("detail") if isinstance(content, dict) else None
-    return found if isinstance(found, list) and found else None
+_STORE_TEXT = (
+    "The history could not be read or kept, so nothing was decided and nothing of this request was "
+    "counted. Send the same request again after a while: what has an id counts once."
+)
+
+
+def _error(body: Body, sent: Any, found: dict[str, Any]) -> dict[str, Any]:
+    """Turn one pydantic error into field, value, allowed, message."""
+    place = list(found.get("loc", ()))
+    kind, text = found.get("type", ""), str(found.get("msg", "")).removeprefix("Value error, ")
+    column = body.fields.get(str(place[2])) if len(place) > 2 else None
+    value = _at(sent, place)
+    if kind == "extra_forbidden":
+        allowed, text = _unknown(body, place)
+    elif column is not None:
+        allowed = f"{column.type}: {column.allowed_text()}"
+        text = _column_text(column, kind, value, text)
+    else:
+        allowed, text = _shape(body, place, kind, text)
+    message = _sentence(_shorten(text, 2 * SHOWN_CHARACTERS))
+    item = {"field": _pointer(place), "allowed": allowed, "message": message}
+    return item if value is _ABSENT else {**item, "value": _shown(value)}
+
+
+def _unknown(body: Body, place: Sequence[Any]) -> tuple[str, str]:
+    name = str(place[-1])
+    if len(place) == 1:
+        members = " and ".join(repr(m) for m in (body.rows, *body.options))
+        known = ", ".join((body.rows, *body.options))
+        return known, f"{_shorten(name)} is not a member of the request; send only {members}"
+    no_place = body.no_place(name)
+    if no_place is not None:
+        return "no value", f"{no_place}; leave it out"
+    close = _closest(name, body.names)
+    hint = f"; did you mean {close}?" if close else ""
+    article = "an" if body.row[:1] in "aeiou" else "a"
+    return ", ".join(body.names), f"{_shorten(name)} is not a field of {article} {body.row}{hint}"
+
+
+def _is_known(pointer: str, body: Body) -> bool:
+    """A field's name is logged only if it is the contract's: an unknown one may be data."""
+    name = pointer.rpartition("/")[2]
+    return name in body.contract.columns or name in (body.rows, *body.options)
 
 
 def _parsed(data: bytes) -> Any:
@@ -303,16 +330,20 @@ def _column_text(column: Column, kind: str, value: Any, text: str) -> str:
     return problem if problem and column.name in problem else f"{column.name}: {problem or text}"
 
 
-def _shape(place: Sequence[Any], kind: str, text: str) -> tuple[str, str]:
+def _shape(body: Body, place: Sequence[Any], kind: str, text: str) -> tuple[str, str]:
     """Name what is expected above the level of a column: the body, the list, a row, the id."""
-    rows = f"a list of 1 to {MAX_ROWS} applications"
+    rows = f"a list of 1 to {MAX_ROWS} {body.rows}"
     if not place:
-        return "a JSON object", f'send a JSON object {{"{ROWS}": [...]}}'
-    if place == [ROWS]:
-        missing = {"missing": f"{ROWS} is missing", "too_short": f"{ROWS} is empty"}
-        return rows, missing.get(kind, f"{ROWS} must be {rows}")
+        return "a JSON object", f'send a JSON object {{"{body.rows}": [...]}}'
+    if place == [body.rows]:
+        missing = {"missing": f"{body.rows} is missing", "too_short": f"{body.rows} is empty"}
+        return rows, missing.get(kind, f"{body.rows} must be {rows}")
+    if len(place) == 1:
+        return "true or false", f"{place[0]} must be true or false"
+    if len(place) == 2 and kind == "refused":
+        return f"a {body.row} that can be counted", text
     if len(place) == 2:
-        return "a JSON object", f"application {place[1]} must be a JSON object"
+        return "a JSON object", f"{body.row} {place[1]} must be a JSON object"
     return "string or null", f"{_shorten(str(place[-1]))}: {text}"
 
 
@@ -352,6 +383,10 @@ def _shorten(text: str, limit: int = SHOWN_CHARACTERS) -> str:
     return text if len(text) <= limit else f"{text[:limit]}…"
 
 
-def _too_large_text(size: int | None) -> str:
+def _too_large_text(size: int | None, body: Body | None) -> str:
     found = f" has {size} bytes and" if size is not None else ""
-    return f"The body{found} is larger than {MAX_BYTES} bytes. Send fewer applications at once."
+    return f"The body{found} is larger than {MAX_BYTES} bytes. Send fewer {_rows(body)} at once."
+
+
+def _rows(body: Body | None) -> str:
+    return body.rows if body else "rows"

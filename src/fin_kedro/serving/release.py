@@ -21,11 +21,11 @@ from packaging.utils import canonicalize_name
 
 import fin_kedro
 from fin_kedro.governance.package import FILES, MANIFEST, PackageError, read_package
+from fin_kedro.serving.import_closure import import_closure
 from fin_kedro.serving.record import checked_release
 
+# What every service runs on; what its own modules import comes to it.
 ROOTS = ("bentoml", "httptools", "msgspec", "numpy", "onnxruntime", "pydantic", "uvloop")
-PARTS = ("__init__.py", "contracts", "governance/__init__.py", "governance/package.py", "serving")
-LEFT_OUT = ("release.py",)
 _LINUX = {"sys_platform": "linux", "platform_system": "Linux", "os_name": "posix"}
 _BUILD = (
     "import sys, bentoml; "
@@ -67,7 +67,8 @@ def build_bento(
     ``release`` holds workflow, version, digest, approved_by, approved_at (ISO 8601) and
     report_digest; ``service_dir`` is ``bentos/<workflow>``; ``lock`` is the project's
     ``requirements.lock``; ``output_dir`` becomes the bento's own BENTOML_HOME. The same inputs
-    give the same bytes; building them again returns what is there. Raises `PackageError` when the
+    give the same bytes; building them again returns what is there. Of ``fin_kedro`` the bento holds
+    what ``service.py`` imports, directly or not. Raises `PackageError` when the
     package is not the one of ``release``, `ReleaseError` when the build fails.
     """
     record = checked_release(release, workflow=str(release.get("workflow")), where="release")
@@ -79,8 +80,13 @@ def build_bento(
         return _already_there(target, record, home)
     with tempfile.TemporaryDirectory(prefix="fin_kedro_release_") as temporary:
         context = Path(temporary) / "context"
-        requirements = locked_requirements(Path(lock).read_text(encoding="utf-8"))
+        source = Path(fin_kedro.__file__).parent
+        needed = import_closure(Path(service_dir) / "service.py", source)
+        requirements = locked_requirements(
+            Path(lock).read_text(encoding="utf-8"), roots=(*ROOTS, *needed.distributions)
+        )
         _fill_context(context, Path(package_dir), record, Path(service_dir), requirements)
+        _copy_modules(source, needed.files, context / source.name)
         built = _run_build(context, version, Path(temporary) / "home")
         _settle(built, record, requirements)
         _publish(built, target)
@@ -150,29 +156,27 @@ def _lock_blocks(lock: str) -> list[tuple[str, str]]:
 def _fill_context(
     context: Path, package: Path, record: Mapping[str, Any], service: Path, requirements: str
 ) -> None:
-    """Put together what the bento holds: nothing of Kedro, MLflow or CatBoost is among it."""
+    """Put together what the bento holds beside its modules."""
     (context / "package").mkdir(parents=True)
     for name in (*FILES, MANIFEST):
         shutil.copy(package / name, context / "package" / name)
     for name in ("service.py", "bentofile.yaml"):
         shutil.copy(service / name, context / name)
-    source = Path(fin_kedro.__file__).parent
-    ignored = shutil.ignore_patterns("__pycache__", *LEFT_OUT)
-    for part in PARTS:
-        target = context / "fin_kedro" / part
-        target.parent.mkdir(parents=True, exist_ok=True)
-        if (source / part).is_dir():
-            shutil.copytree(source / part, target, ignore=ignored)
-        else:
-            shutil.copy(source / part, target)
     (context / "release.json").write_text(json.dumps(record, indent=1, sort_keys=True) + "\n")
     (context / "requirements.txt").write_text(requirements)
     (context / "README.md").write_text(_readme(record))
 
 
+def _copy_modules(source: Path, files: Iterable[Path], target: Path) -> None:
+    for file in files:
+        (target / file).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(source / file, target / file)
+
+
 def _run_build(context: Path, version: str, home: Path) -> Path:
     """Build in a process and a store of its own, with the project's source out of reach."""
-    clean = {k: v for k, v in os.environ.items() if not k.startswith(("BENTOML", "PYTHON"))}
+    ours = ("BENTOML", "PYTHON", "FIN_KEDRO_PACKAGE", "FIN_KEDRO_STORE", "FIN_KEDRO_WORKERS")
+    clean = {k: v for k, v in os.environ.items() if not k.startswith(ours)}
     environment = {
         **clean,
         "BENTOML_HOME": str(home),
@@ -180,7 +184,6 @@ def _run_build(context: Path, version: str, home: Path) -> Path:
         "PYTHONHASHSEED": "0",
         "PYTHONDONTWRITEBYTECODE": "1",
     }
-    environment.pop("FIN_KEDRO_PACKAGE", None)
     done = subprocess.run(
         [sys.executable, "-P", "-c", _BUILD, "bentofile.yaml", version],
         cwd=context,

@@ -1,4 +1,4 @@
-"""The scorer: raw application rows in, decisions with reasons out, through one ONNX graph."""
+"""The scorer: raw rows in, decisions with reasons out, through one ONNX graph."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ import math
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
-import pydantic
 
 from fin_kedro.contracts import Column
 from fin_kedro.governance.package import Package, PackageError, read_package
+from fin_kedro.serving.answers import Decision, ModelReference, Reason, Refused, Words
 
 os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")  # read when onnxruntime is imported
 import onnxruntime
@@ -23,42 +23,6 @@ GOLDEN_TOLERANCE = 1e-6
 Row = Mapping[str, Any]
 Value = TypeVar("Value", float, str)
 logger = logging.getLogger(__name__)
-
-
-class Reason(pydantic.BaseModel):
-    """One thing that raised the probability, in the contract's words."""
-
-    code: str = pydantic.Field(description="short code of the reason")
-    column: str = pydantic.Field(description="the column of the application it rests on")
-    text: str = pydantic.Field(description="the reason in words for a person")
-    contribution: float = pydantic.Field(description="what it adds to the log odds of default")
-
-
-class ModelReference(pydantic.BaseModel):
-    """The model that decided."""
-
-    workflow: str
-    version: str = pydantic.Field(description="version in the registry")
-    digest: str = pydantic.Field(description="sha256 of the approved package")
-
-
-class Decision(pydantic.BaseModel):
-    """The answer to one application."""
-
-    id: str | None = pydantic.Field(None, description="the caller's reference, if one was sent")
-    probability: float = pydantic.Field(ge=0, le=1, description="probability of default")
-    decision: Literal["approve", "decline"]
-    threshold: float = pydantic.Field(description="declined at or above this probability")
-    reasons: list[Reason] = pydantic.Field(description="strongest first; what raised the risk")
-    model: ModelReference
-
-
-class Refused(pydantic.BaseModel):
-    """A row that cannot be scored. It stands in the row's place, so that neighbours keep theirs."""
-
-    id: str | None = None
-    field: str
-    message: str
 
 
 class _UnusableError(ValueError):
@@ -72,9 +36,20 @@ class _UnusableError(ValueError):
 class Scorer:
     """Decides on rows with one verified package. One instance may serve many threads."""
 
-    def __init__(self, package: Package, *, version: str = "development") -> None:
-        """Load the graph and score the golden rows; raise `PackageError` if they differ."""
+    def __init__(
+        self,
+        package: Package,
+        *,
+        version: str = "development",
+        reference: str = "id",
+    ) -> None:
+        """Load the graph and score the golden rows; raise `PackageError` if they differ.
+
+        ``reference`` is the member of a row that comes back as the ``id`` of its decision.
+        """
         self.package = package
+        self.words = Words.of(package)
+        self._reference = reference
         self.session = _session(package)
         facts = _facts(self.session, package)
         self._inputs: dict[str, str] = facts["inputs"]
@@ -99,7 +74,7 @@ class Scorer:
         return cls(read_package(folder, expected_digest=expected_digest), version=version)
 
     def score(self, rows: Sequence[Row]) -> list[Decision | Refused]:
-        """Decide on raw rows (contract column -> raw value; ``id`` optional), in their order.
+        """Decide on raw rows (contract column -> raw value, and their reference), in their order.
 
         Missing is None, NaN or an absent key, allowed where the contract says so. Ranges and
         enums are the request model's work. A row that cannot be scored yields `Refused` in its
@@ -110,7 +85,7 @@ class Scorer:
         encoded = [self._encode(row) for row in rows]
         good = [i for i, values in enumerate(encoded) if not isinstance(values, _UnusableError)]
         results: list[Decision | Refused] = [
-            _refused(row, values) for row, values in zip(rows, encoded, strict=True)
+            self._refused(row, values) for row, values in zip(rows, encoded, strict=True)
         ]
         matrix = [encoded[i] for i in good]
         for i, scored in zip(good, self._run(matrix), strict=True):  # type: ignore[arg-type]
@@ -174,16 +149,25 @@ class Scorer:
 
     def _decide(self, row: Row, scored: tuple[float, np.ndarray] | None) -> Decision | Refused:
         if scored is None:
-            return Refused(id=row.get("id"), field="", message="the model gave no probability")
+            return self._refused(row, "the model gave no probability")
         probability, contributions = scored
+        refused = probability >= self.threshold
         return Decision.model_construct(
-            id=row.get("id"),
+            id=row.get(self._reference),
             probability=probability,
-            decision="decline" if probability >= self.threshold else "approve",
+            decision=self.words.refuse if refused else self.words.accept,
             threshold=self.threshold,
             reasons=self._reasons(contributions),
             model=self.model,
         )
+
+    def _refused(self, row: Row, why: object) -> Refused:
+        """Hold the place of a row; rows that can be scored are filled in afterwards."""
+        own = row.get(self._reference)
+        if isinstance(why, _UnusableError):
+            return Refused(id=own, field=why.field, message=str(why))
+        message = why if isinstance(why, str) else "not scored"
+        return Refused(id=own, field="", message=message, status=500)
 
     def _reasons(self, contributions: np.ndarray) -> list[Reason]:
         strongest = np.argsort(-contributions, kind="stable")[: self._top]
@@ -282,10 +266,3 @@ def _missing(column: Column, stand_in: Value) -> Value:
     if column.required:
         raise _UnusableError(column.name, f"{column.name} is required")
     return stand_in
-
-
-def _refused(row: Row, values: object) -> Refused:
-    """Hold the place of a row; rows that can be scored are filled in afterwards."""
-    if isinstance(values, _UnusableError):
-        return Refused(id=row.get("id"), field=values.field, message=str(values))
-    return Refused(id=row.get("id"), field="", message="not scored")

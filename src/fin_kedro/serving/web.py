@@ -4,25 +4,28 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, ClassVar
 
 import bentoml
 import pydantic
 from _bentoml_sdk.service import Service  # private: to_asgi is the one place around every layer
+from pydantic_core import to_json
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Response
 from starlette.routing import Route
 
 from fin_kedro.contracts import Contract, request_model
-from fin_kedro.governance.package import PackageError, read_package
+from fin_kedro.governance.package import Package, PackageError, read_package
 from fin_kedro.serving import pages
-from fin_kedro.serving.problems import MAX_ROWS, NoValuesFilter, ProblemDetails
+from fin_kedro.serving.answers import Refused, Unavailable, Words, decision_model
+from fin_kedro.serving.bodies import MAX_ROWS, Body, feature_body
+from fin_kedro.serving.problems import STORE_FAILED, NoValuesFilter, ProblemDetails
 from fin_kedro.serving.record import checked_release
-from fin_kedro.serving.scorer import Refused, Scorer
+from fin_kedro.serving.scorer import Scorer
 
 ENVIRONMENT = {"BENTOML_DO_NOT_TRACK": "True", "ORT_DISABLE_TELEMETRY": "1"}
 
@@ -41,32 +44,46 @@ SETTINGS: dict[str, Any] = {
 
 @dataclass(frozen=True, kw_only=True)
 class Application:
-    """A verified, loaded package with the models of its HTTP interface."""
+    """A verified, loaded package with its HTTP interface; its first operation is scoring."""
 
     scorer: Scorer
-    request: type[pydantic.BaseModel]
-    answer: type[pydantic.BaseModel]
     release: Mapping[str, Any]
+    operations: Sequence[pages.Operation]
+    note: str
 
+    @property
+    def request(self) -> type[pydantic.BaseModel]:
+        """The model of a request for decisions."""
+        return self.operations[0].request
 
-class ScoreAnswer(pages.Answer, bentoml.IODescriptor):  # type: ignore[misc]
-    """One decision per application, in the order of the request."""
-
-    @classmethod
-    async def to_http_response(cls, obj: Any, serde: Any) -> Response:  # noqa: ARG003
-        """Answer one request with its own rows; a refused row makes it an error of its own."""
-        refused = [(i, item) for i, item in enumerate(obj) if isinstance(item, Refused)]
-        if refused:
-            status = 422 if all(item.field for _, item in refused) else 500
-            return JSONResponse({"detail": _as_errors(refused)}, status_code=status)
-        text = cls.model_construct(decisions=obj).model_dump_json()
-        return Response(text, media_type="application/json")
+    @property
+    def answer(self) -> type[pydantic.BaseModel]:
+        """The model of the decisions."""
+        return self.operations[0].answer
 
 
 class _RequestBase(bentoml.IODescriptor):  # type: ignore[misc]
     model_config = pydantic.ConfigDict(
         extra="forbid", strict=True, allow_inf_nan=False, hide_input_in_errors=True
     )
+
+
+class _AnswerBase(bentoml.IODescriptor):  # type: ignore[misc]
+    """The models say what an answer looks like; items are written as they are."""
+
+    member: ClassVar[str]
+    rows: ClassVar[str]
+
+    @classmethod
+    async def to_http_response(cls, obj: Any, serde: Any) -> Response:  # noqa: ARG003
+        """Answer one request with its own rows; a refused row makes it an error of its own."""
+        refused = [(i, item) for i, item in enumerate(obj) if isinstance(item, Refused)]
+        if refused:
+            content = {"detail": [_as_error(cls.rows, i, item) for i, item in refused]}
+            return JSONResponse(content, max(item.status for _, item in refused))
+        if any(isinstance(item, Unavailable) for item in obj):
+            return JSONResponse({"error": STORE_FAILED}, 503)
+        return Response(to_json({cls.member: obj}), media_type="application/json")
 
 
 def open_application(*, workflow: str, package: Path, release: Path) -> Application:
@@ -76,31 +93,100 @@ def open_application(*, workflow: str, package: Path, release: Path) -> Applicat
     (development) the decisions say version "development".
     """
     try:
-        record = _release(release, workflow)
-        found = read_package(package, expected_digest=record.get("digest"))
-        if found.workflow != workflow:
-            raise PackageError(
-                f"package at {package} is for workflow {found.workflow!r}, this service is "
-                f"{workflow!r}. Serve it with its own service."
-            )
-        scorer = Scorer(found, version=str(record.get("version", "development")))
+        found, record = released_package(workflow=workflow, package=package, release=release)
+        scorer = Scorer(found, version=version_of(record))
     except PackageError as error:
         raise SystemExit(f"{workflow} does not start: {error}") from None
     keep_values_out_of_logs()
-    return Application(
-        scorer=scorer, request=score_request(found.contract), answer=ScoreAnswer, release=record
+    body = feature_body(found.contract, scorer.words)
+    scoring = scoring_operation(
+        body,
+        decision_model(scorer.words),
+        description="Answers in the order of the request. Concurrent requests share a batch; each "
+        "gets its own rows only.",
+        examples=pages.golden_examples(found),
     )
+    note = f"the example is a made-up {body.row} whose answer was checked when this server started."
+    return Application(scorer=scorer, release=record, operations=[scoring], note=note)
+
+
+def released_package(
+    *, workflow: str, package: Path, release: Path
+) -> tuple[Package, dict[str, Any]]:
+    """Read and verify a package and its release record (empty without one).
+
+    Raises:
+        PackageError: it is not what was approved, or of another workflow.
+    """
+    record = _release(release, workflow)
+    found = read_package(package, expected_digest=record.get("digest"))
+    if found.workflow != workflow:
+        raise PackageError(
+            f"package at {package} is for workflow {found.workflow!r}, this service is "
+            f"{workflow!r}. Serve it with its own service."
+        )
+    return found, record
+
+
+def version_of(record: Mapping[str, Any]) -> str:
+    """Return the released version; without a release record it is development."""
+    return str(record.get("version", "development"))
 
 
 def score_request(contract: Contract) -> type[pydantic.BaseModel]:
-    """Build the model of a request body: ``{"applications": [1 to 1000 rows]}``."""
-    row = request_model(contract)
+    """Build the model of a request whose rows bring all features, in the default words."""
+    return request_of(feature_body(contract, Words()), name="ScoreRequest")
+
+
+def request_of(body: Body, *, name: str) -> type[pydantic.BaseModel]:
+    """Build the model of a request: ``{"<rows>": [1 to 1000 rows]}`` and the body's options."""
+    row = request_model(body.contract, body.columns, reference=body.reference, name=body.model)
     rows = Annotated[list[row], pydantic.Field(min_length=1, max_length=MAX_ROWS)]  # type: ignore[valid-type]
+    options = {
+        option: (bool, pydantic.Field(False, description=text))
+        for option, text in body.options.items()
+    }
+    members: dict[str, Any] = {body.rows: (rows, ...), **options}
     return pydantic.create_model(
-        "ScoreRequest",
+        name,
         __base__=_RequestBase,
-        __doc__="Applications to decide on.",
-        applications=(rows, ...),
+        __doc__=f"{body.rows.capitalize()} to {body.purpose}.",
+        **members,
+    )
+
+
+def answer_of(
+    body: Body, member: str, item: type[pydantic.BaseModel], *, name: str
+) -> type[pydantic.BaseModel]:
+    """Build the model of an answer: ``{"<member>": [one item for each row]}``."""
+    members: dict[str, Any] = {member: (list[item], ...)}  # type: ignore[valid-type]
+    answer = pydantic.create_model(
+        name,
+        __base__=_AnswerBase,
+        __doc__=f"One {member.removesuffix('s')} per {body.row}, in the order of the request.",
+        **members,
+    )
+    answer.member, answer.rows = member, body.rows
+    return answer
+
+
+def scoring_operation(
+    body: Body,
+    decision: type[pydantic.BaseModel],
+    *,
+    description: str,
+    examples: Sequence[Mapping[str, Any]],
+) -> pages.Operation:
+    """Describe ``POST /score``."""
+    return pages.Operation(
+        body=body,
+        request=request_of(body, name="ScoreRequest"),
+        answer=answer_of(body, "decisions", decision, name="Answer"),
+        name="score",
+        tag="decisions",
+        summary=f"Decide on {body.rows}",
+        description=description,
+        examples=examples,
     )
 
 
@@ -114,8 +200,8 @@ def service_class(application: Application) -> type[Service[Any]]:
     class ProblemService(Service[Any]):  # type: ignore[misc]
         def to_asgi(self, is_main: bool = True) -> Any:
             keep_values_out_of_logs()
-            contract = application.scorer.package.contract
-            return ProblemDetails(super().to_asgi(is_main), contract=contract)
+            bodies = [operation.body for operation in application.operations]
+            return ProblemDetails(super().to_asgi(is_main), bodies=bodies)
 
     return ProblemService
 
@@ -123,8 +209,12 @@ def service_class(application: Application) -> type[Service[Any]]:
 def pages_app(application: Application) -> Starlette:
     """Serve ``/docs`` and ``/openapi.json``; ``/`` leads there (BentoML's page loads a tracker)."""
     package = application.scorer.package
-    version = application.scorer.model.version
-    document = pages.openapi(package, application.request, version=version)
+    document = pages.openapi(
+        package,
+        application.operations,
+        version=application.scorer.model.version,
+        note=application.note,
+    )
     text = pages.page(package)
 
     async def docs(_: Request) -> Response:
@@ -165,8 +255,6 @@ def _release(path: Path, workflow: str) -> dict[str, Any]:
     return checked_release(record, workflow=workflow, where=str(path))
 
 
-def _as_errors(refused: list[tuple[int, Refused]]) -> list[dict[str, Any]]:
-    return [
-        {"type": "refused", "loc": ["applications", i, item.field], "msg": item.message}
-        for i, item in refused
-    ]
+def _as_error(rows: str, place: int, item: Refused) -> dict[str, Any]:
+    field = [item.field] if item.field else []
+    return {"type": "refused", "loc": [rows, place, *field], "msg": item.message}

@@ -1,4 +1,4 @@
-"""A stream to test with: a broker inside this process, contracts, seeded transactions and labels."""
+"""A stream to test with: a broker in this process, contracts, seeded transactions and labels."""
 
 from __future__ import annotations
 
@@ -90,6 +90,14 @@ class Broker:
                 break
         reader.close()
         return found
+
+    def ends(self, *topics: str) -> dict[tuple[str, int], int]:
+        """Return where each partition ends that has messages."""
+        reader = Consumer({"bootstrap.servers": self.servers, "group.id": "watch"})
+        places = [(topic, partition) for topic in topics for partition in range(4)]
+        ends = {p: reader.get_watermark_offsets(TopicPartition(*p))[1] for p in places}
+        reader.close()
+        return {place: end for place, end in ends.items() if end}
 
     def flush(self) -> None:
         """Wait until the broker has everything."""

@@ -3,21 +3,27 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
-from confluent_kafka import Consumer, TopicPartition
+from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 
+from fin_kedro.features.entity_state import EventError
 from fin_kedro.serving.online import consumer as consumer_module
 from fin_kedro.serving.online import kafka
 from fin_kedro.serving.online.consumer import StreamConsumer
 from fin_kedro.serving.online.dead_letters import DeadLetterError
 from fin_kedro.serving.online.kafka import StreamError, stream_settings
+from tests.conftest import ROOT
 from tests.serving.online.stream import (
     DEAD,
     FEATURES,
@@ -30,6 +36,7 @@ from tests.serving.online.stream import (
 )
 
 EVENTS = stream_of_events(300, seed=1)
+
 
 def ids(events: Sequence[tuple[str, Mapping[str, Any]]]) -> list[tuple[str, int]]:
     """Return kind and id of each event."""
@@ -56,8 +63,9 @@ class ListStore:
         events: Sequence[tuple[str, Mapping[str, Any]]],
         offsets: Mapping[tuple[str, int], int],
     ) -> None:
-        for _, row in events:
+        for position, (_, row) in enumerate(events):
             if (error := self.refuse(row)) is not None:
+                error.position = position  # type: ignore[attr-defined]
                 raise error
         self.applied.extend(events)
         self.next.update(offsets)
@@ -79,18 +87,6 @@ def consumer(broker: Broker, store: Any, **changes: Any) -> StreamConsumer:
     return StreamConsumer(store=store, settings=settings, features=FEATURES, **contracts())
 
 
-def sent(broker: Broker) -> dict[tuple[str, int], int]:
-    """Return where each partition ends."""
-    reader = Consumer({"bootstrap.servers": broker.servers, "group.id": "watch"})
-    ends = {
-        (topic, partition): reader.get_watermark_offsets(TopicPartition(topic, partition))[1]
-        for topic in (TRANSACTIONS, LABELS)
-        for partition in range(4)
-    }
-    reader.close()
-    return ends
-
-
 def in_thread(target: Callable[[], Any]) -> tuple[threading.Thread, list[BaseException]]:
     """Run something beside the test; its error is kept."""
     errors: list[BaseException] = []
@@ -106,6 +102,10 @@ def in_thread(target: Callable[[], Any]) -> tuple[threading.Thread, list[BaseExc
     return thread, errors
 
 
+def applied(store: ListStore, many: int) -> bool:
+    return len(store.applied) == many
+
+
 def wait_until(condition: Callable[[], bool], seconds: float = 20.0) -> None:
     until = time.monotonic() + seconds
     while not condition():
@@ -113,11 +113,25 @@ def wait_until(condition: Callable[[], bool], seconds: float = 20.0) -> None:
         time.sleep(0.01)
 
 
+def let_a_partition_be_added(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
+    """Hide the last partition of each topic twice; returns a list that grows with each look."""
+    real, asked = kafka.partitions, []
+
+    def growing(*arguments: Any) -> Any:
+        asked.append(arguments)
+        found = real(*arguments)
+        return [place for place in found if place[1] < 3] if len(asked) < 3 else found
+
+    monkeypatch.setattr(kafka, "partitions", growing)
+    monkeypatch.setattr(consumer_module, "_LOOK_AGAIN", 0.01)
+    return asked
+
+
 def test_the_whole_stream_arrives_with_its_offsets(broker: Broker, store: ListStore) -> None:
     broker.send_all(EVENTS)
     metrics = consumer(broker, store).run(until_end=True)
     assert len(store.applied) == len(EVENTS) and set(ids(store.applied)) == UNIQUE
-    assert store.next == {place: end for place, end in sent(broker).items() if end}
+    assert {p: at for p, at in store.next.items() if at} == broker.ends(TRANSACTIONS, LABELS)
     transactions = [row for kind, row in EVENTS if kind == "transaction"]
     assert metrics.read == {
         "transaction": len(transactions), "label": len(EVENTS) - len(transactions),
@@ -190,7 +204,7 @@ def test_dead_letters_in_a_file(broker: Broker, store: ListStore, tmp_path: Path
 def test_an_event_that_the_store_refuses_stops_nobody_else(
     broker: Broker, store: ListStore
 ) -> None:
-    store.refuse = lambda row: ValueError("13!") if row["transaction_id"] == 13 else None
+    store.refuse = lambda row: EventError("13!") if row["transaction_id"] == 13 else None
     broker.send_all(EVENTS)
     broker.send(LABELS, b"no JSON either")
     broker.flush()
@@ -199,9 +213,7 @@ def test_an_event_that_the_store_refuses_stops_nobody_else(
     assert len(store.applied) == len(EVENTS) - len(refused) > 0
     assert metrics.dead_letters == len(refused) + 1
     reasons = [dict(m.headers())["reason"] for m in broker.read(DEAD, len(refused) + 1)]
-    assert sum(b"the store refuses it: ValueError('13!')" in reason for reason in reasons) == len(
-        refused
-    )
+    assert sum(b"the store refuses it: 13!" in reason for reason in reasons) == len(refused)
 
 
 def test_a_store_that_fails_stops_the_stream_and_nothing_is_lost(
@@ -228,26 +240,68 @@ def test_without_a_place_for_dead_letters_the_offsets_stay(
     monkeypatch.setattr(consumer_module.DeadLetterTopic, "write", full)
     with pytest.raises(DeadLetterError):
         consumer(broker, store).run(until_end=True)
-    assert store.next == {}
+    assert set(store.next.values()) == {0}
 
 
 def test_it_follows_a_live_stream_until_it_is_stopped(broker: Broker, store: ListStore) -> None:
     stream = consumer(broker, store)
     thread, errors = in_thread(stream.run)
     for first in range(0, len(EVENTS), 100):
-        broker.send_all(EVENTS[first : first + 100])
-        wait_until(lambda many=min(first + 100, len(EVENTS)): len(store.applied) == many)
+        piece = EVENTS[first : first + 100]
+        many = len(store.applied) + len(piece)
+        broker.send_all(piece)
+        wait_until(partial(applied, store, many))
     assert thread.is_alive()
     stream.stop()
     thread.join(5)
     assert not thread.is_alive() and not errors
 
 
+def test_a_broker_that_goes_away_is_waited_for(
+    store: ListStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: Any
+) -> None:
+    monkeypatch.setattr(kafka, "_LEAVE", 1.0)
+    process = subprocess.Popen(
+        [sys.executable, ROOT / "docs/examples/stream/local_broker.py"],
+        env={**os.environ, "PYTHONPATH": str(ROOT / "src")},
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stdout is not None
+    *_, address = [process.stdout.readline() for _ in range(3)]
+    settings = stream_settings(
+        parameters(address.split()[2].rstrip(";"), dead_letters={"file": str(tmp_path / "a")})
+    )
+    stream = StreamConsumer(store=store, settings=settings, features=FEATURES, **contracts())
+    thread, errors = in_thread(stream.run)
+    wait_until(lambda: len(store.applied) > 1000)
+    process.kill()
+    process.wait()
+    thread.join(1)
+    assert thread.is_alive()
+    stream.stop()
+    thread.join(10)
+    assert not thread.is_alive() and not errors
+    # each of a few connections says it once, not twenty times a second
+    assert 1 <= sum("Connection refused" in message for message in caplog.messages) <= 4
+
+
+def test_an_error_of_kafka_is_told_in_a_sentence(
+    broker: Broker, store: ListStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def away(*_: Any) -> None:
+        raise KafkaException(KafkaError(KafkaError._TIMED_OUT))
+
+    monkeypatch.setattr(kafka, "partitions", away)
+    with pytest.raises(StreamError, match="does not go on: Local: Timed out"):
+        consumer(broker, store).run()
+
+
 def test_messages_that_the_broker_no_longer_has(broker: Broker, store: ListStore) -> None:
     for _ in range(12):  # the mock broker keeps about 5 MiB of a partition
         broker.send(TRANSACTIONS, b"x" * 900_000, key="one")
     broker.flush()
-    place = next(place for place, end in sent(broker).items() if end == 12)
+    place = next(place for place, end in broker.ends(TRANSACTIONS).items() if end == 12)
     store.next = {place: 1}
     with pytest.raises(StreamError, match=r"messages 1 to \d are gone.*--from-beginning"):
         consumer(broker, store).run(until_end=True)
@@ -270,31 +324,46 @@ def test_from_the_beginning_everything_comes_again(broker: Broker, store: ListSt
     assert len(store.applied) == 2 * len(EVENTS) and set(ids(store.applied)) == UNIQUE
 
 
-def test_it_may_start_at_the_end(broker: Broker, store: ListStore) -> None:
+def test_an_empty_partition_has_an_offset_from_the_start(broker: Broker, store: ListStore) -> None:
+    """Else what comes and is deleted before the first message is read would be missed unseen."""
+    consumer(broker, store).run(until_end=True)
+    assert store.next == {(topic, p): 0 for topic in (TRANSACTIONS, LABELS) for p in range(4)}
+
+
+def test_reading_anew_does_not_begin_again_with_each_look_for_partitions(
+    broker: Broker, store: ListStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
     broker.send_all(EVENTS)
-    consumer(broker, store, start="latest").run(until_end=True)
-    assert store.applied == []
+    consumer(broker, store).run(until_end=True)
+    let_a_partition_be_added(monkeypatch)
+    stream = consumer(broker, store)
+    thread, errors = in_thread(lambda: stream.run(from_beginning=True))
+    wait_until(lambda: len(stream.partitions) == 8 and len(store.applied) >= 2 * len(EVENTS))
+    stream.stop()
+    thread.join(5)
+    assert not errors and len(store.applied) == 2 * len(EVENTS)
 
 
 def test_partitions_that_are_added_later_are_found(
     broker: Broker, store: ListStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     broker.send_all(EVENTS)
-    real, asked = kafka.partitions, []
-
-    def growing(*arguments: Any) -> Any:
-        asked.append(arguments)
-        found = real(*arguments)
-        return [place for place in found if place[1] < 3] if len(asked) < 3 else found
-
-    monkeypatch.setattr(kafka, "partitions", growing)
-    monkeypatch.setattr(consumer_module, "_LOOK_AGAIN", 0.01)
+    asked = let_a_partition_be_added(monkeypatch)
     stream = consumer(broker, store)
     thread, errors = in_thread(stream.run)
     wait_until(lambda: len(store.applied) == len(EVENTS))
     stream.stop()
     thread.join(5)
     assert not errors and len(asked) >= 3
+
+
+def test_a_refusal_while_partitions_are_handed_out_is_heard(
+    broker: Broker, store: ListStore
+) -> None:
+    broker.send_all(EVENTS)
+    store.next = {(TRANSACTIONS, 0): 10_000}
+    with pytest.raises(StreamError, match="it was made anew"):
+        consumer(broker, store, share=True).run()
 
 
 def test_columns_that_the_statistics_read_must_be_required(broker: Broker) -> None:
@@ -331,4 +400,4 @@ def test_members_of_a_group_share_the_stream_and_take_over(
     pair[1].stop()
     threads[1][0].join(10)
     assert not threads[0][1] and not threads[1][1]
-    assert store.next == {place: end for place, end in sent(broker).items() if end}
+    assert {p: at for p, at in store.next.items() if at} == broker.ends(TRANSACTIONS, LABELS)

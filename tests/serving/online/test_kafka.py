@@ -20,7 +20,7 @@ def broker() -> Broker:
 
 def test_defaults_are_filled_in() -> None:
     settings = stream_settings(parameters(NOWHERE))
-    assert (settings.batch, settings.share, settings.start) == (500, False, "earliest")
+    assert (settings.batch, settings.share, settings.mirror_offsets) == (500, False, True)
 
 
 @pytest.mark.parametrize(
@@ -29,7 +29,6 @@ def test_defaults_are_filled_in() -> None:
         ({"bach": 1}, "unknown field `bach`. It takes: servers, topics"),
         ({"batch": "many"}, r"Expected `int`, got `str` - at `\$.batch`"),
         ({"batch": 0}, "must be above zero"),
-        ({"start": "middle"}, "Invalid enum value 'middle'"),
         ({"topics": {"transactions": "a", "labels": "a"}}, "are both 'a'; name two topics"),
         ({"topics": {"transactions": "a"}}, "missing required field `labels`"),
         ({"dead_letters": {}}, "either a topic or a file"),

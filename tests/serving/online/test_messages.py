@@ -10,7 +10,6 @@ import pytest
 from fin_kedro.serving.online.messages import BrokenMessageError, MessageReader
 from tests.serving.online.stream import START, contracts
 
-NOW = START + 1_000_000_000
 TRANSACTION: dict[str, Any] = {
     "transaction_id": 7,
     "event_us": START,
@@ -23,15 +22,8 @@ TRANSACTION: dict[str, Any] = {
 }
 LABEL: dict[str, Any] = {"label_id": 1, "transaction_id": 7, "fraud": 1, "known_us": START + 9}
 
-transactions = MessageReader(
-    kind="transaction",
-    contract=contracts()["transactions"],
-    known="known_us",
-    event="event_us",
-    ahead_us=300_000_000,
-    now_us=lambda: NOW,
-)
-labels = MessageReader(kind="label", contract=contracts()["labels"], known="known_us")
+transactions = MessageReader(kind="transaction", contract=contracts()["transactions"])
+labels = MessageReader(kind="label", contract=contracts()["labels"])
 
 
 def message(row: dict[str, Any], **changes: Any) -> bytes:
@@ -86,17 +78,11 @@ def test_json_that_is_no_object(data: bytes) -> None:
         ({"amount_cents": -1}, "amount_cents: -1 is below 0; allowed: 0 to 100000000 [cents]"),
         ({"place_x": 100_001}, "place_x: 100001 is above 100000"),
         ({"customer_id": 2**63}, "customer_id: an integer of more than 63 bits"),
-        ({"known_us": START - 1}, f"known_us {START - 1} lies before event_us {START}"),
-        ({"known_us": NOW + 300_000_001}, "lies more than 300 s ahead of the clock"),
         ({"event_us": START // 1000, "known_us": START // 1000}, "is below"),
     ],
 )
 def test_what_breaks_the_contract(changes: dict[str, Any], said: str) -> None:
     assert said in refusal(message(TRANSACTION, **changes))
-
-
-def test_the_farthest_time_ahead_is_taken() -> None:
-    assert transactions.read(message(TRANSACTION, known_us=NOW + 300_000_000))
 
 
 def test_a_label_of_another_kind_than_0_or_1() -> None:

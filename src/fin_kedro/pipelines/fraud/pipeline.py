@@ -56,7 +56,7 @@ def create_pipeline() -> Pipeline:
             ),
             node(
                 nodes.travel_in_time,
-                [*tables, "accepted", "params:features", "params:time_travel"],
+                [*tables, "params:features", "params:time_travel"],
                 "time_travel",
                 name="travel_in_time",
                 tags="features",

@@ -18,9 +18,18 @@ from matplotlib.figure import Figure
 from sklearn.metrics import roc_curve
 
 from ...checks.calibration import calibration_table, reliability
+from fin_kedro.checks.detection import (
+    Scored,
+    calibration_by_card,
+    card_precision_by_day,
+    detection_table,
+    means_by_card,
+    recall_by_kind,
+    scored_transactions,
+)
 from ...checks.discrimination import bad_rate_by_band, discrimination_table
 from ...checks.parity import parity_figures
-from ...checks.profit import mean_profit, optimal_threshold
+from ...checks.profit import mean_profit, optimal_threshold, profit_of
 from ...contracts.model import Contract
 from ...features.expressions import feature_columns, feature_expressions
 from ...kernel.gates import GateError
@@ -33,21 +42,33 @@ from fin_kedro.models.champion import (
     train_catboost,
 )
 from ...models.graph import build_graph, score_frame
+from ...models.prequential import day_numbers, prequential_splits
 from ...models.scorecard import points_table, scorecard_log_odds, train_woe_scorecard
 
 # %% auto #0
-__all__ = ['COLOURS', 'GOLDEN_ROWS', 'train_champion', 'train_scorecard', 'calibrate_models', 'set_decision_policy', 'score_rows',
-           'explain_champion', 'export_graphs', 'check_parity', 'raw_rows', 'measure_models', 'draw_figures',
-           'assemble_candidate', 'python_probability']
+__all__ = ['MODELS', 'COLOURS', 'GOLDEN_ROWS', 'train_champion', 'train_scorecard', 'calibrate_models', 'set_decision_policy',
+           'score_rows', 'explain_champion', 'export_graphs', 'check_parity', 'raw_rows', 'measure_models',
+           'draw_figures', 'assemble_candidate', 'python_probability']
 
 # %% ../../../../notebooks/training/nodes.ipynb #40300e74
 def _part(table: pd.DataFrame, part: str) -> pd.DataFrame:
     rows = table[table["part"] == part]
     if rows.empty:
-        raise ValueError(
-            f"the part {part!r} has no rows; the table has {sorted(table['part'].unique())}."
-        )
+        raise ValueError(_no_rows(part, table["part"].unique()))
     return rows
+
+
+def _rows(model_table: ir.Table, part: str) -> pd.DataFrame:
+    """The rows of one part; the others stay where they are."""
+    rows = model_table.filter(model_table["part"] == part).execute()
+    if rows.empty:
+        parts = model_table.select("part").distinct().execute()["part"]
+        raise ValueError(_no_rows(part, parts))
+    return rows
+
+
+def _no_rows(part: str, parts: Any) -> str:
+    return f"the part {part!r} has no rows; the table has {sorted(parts)}."
 
 
 def train_champion(
@@ -58,31 +79,74 @@ def train_champion(
     Args:
         model_table: see `build_model_table`.
         features: the feature list.
-        champion: ``settings, held_out_share, patience, seed`` and ``search``.
+        champion: ``settings, held_out_share, patience, seed`` and ``search``; and where they
+            differ from the default, ``held_out`` (random or latest) and ``imbalance``.
 
     Returns:
         The champion (JSON types), and the table of trials (without a search: the settings).
     """
-    rows = _part(model_table.execute(), "train")
+    rows = _rows(model_table, "train")
     x, y = model_frame(rows, features), rows["target"].to_numpy()
     settings, search = dict(champion["settings"]), champion["search"]
+    shared: dict[str, Any] = {
+        "x": x, "y": y, "features": features, "seed": champion["seed"],
+        "imbalance": champion.get("imbalance"),
+    }  # fmt: skip
     trials = pd.DataFrame([settings])
     if search["trials"]:
         settings, trials = search_settings(
-            x=x, y=y, features=features, settings=settings, seed=champion["seed"], **search
+            **shared, settings=settings, **_search_options(search, rows)
         )
     model = train_catboost(
-        x=x, y=y, features=features, settings=settings, seed=champion["seed"],
-        held_out_share=champion["held_out_share"], patience=champion["patience"],
+        **shared, settings=settings, held_out_share=champion["held_out_share"],
+        patience=champion["patience"], time=_held_out_by(champion.get("held_out"), rows),
     )  # fmt: skip
     return model, trials
+
+
+def _time(rows: pd.DataFrame, setting: str) -> pd.Series:
+    if "time" not in rows:
+        raise ValueError(
+            f"{setting} needs to know when a row was, but the model table has no column 'time': "
+            "give a column of the contract the role time, or choose another value."
+        )
+    return rows["time"]
+
+
+def _held_out_by(held_out: str | None, rows: pd.DataFrame) -> pd.Series | None:
+    """What the rows for early stopping are chosen by; None: by chance."""
+    if held_out not in (None, "random", "latest"):
+        raise ValueError(f"champion.held_out is {held_out!r}; allowed: random, latest.")
+    return _time(rows, "champion.held_out: latest") if held_out == "latest" else None
+
+
+def _search_options(search: Mapping[str, Any], rows: pd.DataFrame) -> dict[str, Any]:
+    """How trials are validated: by chance, or on the weeks that follow."""
+    named = ("space", "trials", "folds", "metric")
+    options = {name: search[name] for name in named if name in search}
+    validation = search.get("validation", "folds")
+    if validation == "folds":
+        return options
+    if validation != "prequential":
+        raise ValueError(f"search.validation is {validation!r}; allowed: folds, prequential.")
+    card = search.get("card")
+    splits = prequential_splits(
+        day=day_numbers(_time(rows, "search.validation: prequential")),
+        folds=search["folds"],
+        train_days=search["train_days"],
+        delay_days=search["delay_days"],
+        test_days=search["test_days"],
+        card=None if card is None else rows[card].to_numpy(),
+        bad=rows["target"].to_numpy(),
+    )
+    return options | {"splits": splits}
 
 
 def train_scorecard(
     model_table: ir.Table, features: Mapping[str, Any], scorecard: Mapping[str, Any]
 ) -> tuple[dict[str, Any], pd.DataFrame]:
     """Train the scorecard on the training part; also return its table of points."""
-    rows = _part(model_table.execute(), "train")
+    rows = _rows(model_table, "train")
     card = train_woe_scorecard(
         x=model_frame(rows, features),
         y=rows["target"].to_numpy(),
@@ -104,7 +168,7 @@ def calibrate_models(
     scorecard: Mapping[str, Any],
 ) -> dict[str, Any]:
     """Fit one calibration per model on the calibration part: ``{"champion", "scorecard"}``."""
-    rows = _part(model_table.execute(), "calibration")
+    rows = _rows(model_table, "calibration")
     x, y = model_frame(rows, features), rows["target"].to_numpy()
     models = {"champion": champion, "scorecard": scorecard}
     return {n: fit_platt(log_odds=_log_odds(m, x), y=y) for n, m in models.items()}
@@ -149,15 +213,31 @@ def score_rows(
 
 
 def explain_champion(
-    model_table: ir.Table, features: Mapping[str, Any], champion: Mapping[str, Any]
+    model_table: ir.Table,
+    features: Mapping[str, Any],
+    champion: Mapping[str, Any],
+    explain: Mapping[str, Any],
 ) -> tuple[pd.DataFrame, dict[str, Any]]:
-    """SHAP values of the test part (log odds, one column per feature), and their summary."""
-    rows = _part(model_table.execute(), "test")
+    """SHAP values of the test part (log odds, one column per feature), and their summary.
+
+    Args:
+        model_table, features, champion: see `train_champion`.
+        explain: ``rows`` (at most so many, drawn with ``seed``; None: all).
+    """
+    rows = _sample(_rows(model_table, "test"), explain["rows"], explain["seed"])
     values, expected = shap_values(champion, model_frame(rows, features))
     importance = values.abs().mean().sort_values(ascending=False)
     values.insert(0, "entity_id", rows["entity_id"].to_numpy())
     summary = {"expected_log_odds": expected, "mean_absolute": importance.to_dict()}
     return values.reset_index(drop=True), summary
+
+
+def _sample(rows: pd.DataFrame, most: int | None, seed: int) -> pd.DataFrame:
+    """At most so many rows, in their order."""
+    if most is None or len(rows) <= most:
+        return rows
+    drawn = np.random.default_rng(seed).choice(len(rows), size=most, replace=False)
+    return rows.iloc[np.sort(drawn)]
 
 # %% ../../../../notebooks/training/nodes.ipynb #4a3fb92a
 def export_graphs(
@@ -220,31 +300,94 @@ def raw_rows(accepted: ir.Table, contract: Contract, entity_ids: list[str]) -> p
     """Raw feature columns of some entities, in the order given."""
     key = accepted[contract.id.name].cast("string")
     columns = {c.name: accepted[c.name] for c in contract.features}
-    table = accepted.select(entity_id=key, **columns).execute().set_index("entity_id")
-    return table.loc[entity_ids]
+    wanted = ibis.memtable({"entity_id": entity_ids}, schema={"entity_id": "string"})
+    table = accepted.select(entity_id=key, **columns).semi_join(wanted, "entity_id")
+    return table.execute().set_index("entity_id").loc[entity_ids]
 
 # %% ../../../../notebooks/training/nodes.ipynb #b22772e4
+MODELS = ("champion", "scorecard")
+
+
 def measure_models(
-    scores: pd.DataFrame, decision_policy: Mapping[str, Any], bootstrap: Mapping[str, Any]
+    scores: pd.DataFrame,
+    model_table: ir.Table,
+    decision_policy: Mapping[str, Any],
+    bootstrap: Mapping[str, Any],
+    detection: Mapping[str, Any] | None,
 ) -> tuple[dict[str, Any], dict[str, Any], dict[str, Any]]:
     """Measure both models.
 
     Args:
         scores: see `score_rows`.
+        model_table: has the columns that ``detection`` names.
         decision_policy: threshold and costs.
         bootstrap: ``replicates`` and ``seed``.
+        detection: what a transaction's card, time, amount and kind of fraud are called, and what is
+            asked of a fraud desk (see `detection_table`); None where rows stand for themselves.
 
     Returns:
         ``{part: {model: {figure: {"value", "low", "high"}}}}``; curves for pictures (score bands
-        and reliability, test part); the headline figures in the form kedro-mlflow logs.
+        and reliability, test part; with ``detection`` card precision by day); the headline figures
+        in the form kedro-mlflow logs.
     """
     metrics: dict[str, Any] = {}
     for part in [p for p in ("test", "out_of_time") if (scores["part"] == p).any()]:
         rows = _part(scores, part)
         metrics[part] = {
-            m: _figures(rows, m, decision_policy, bootstrap) for m in ("champion", "scorecard")
+            model: _by_card(data, decision_policy, bootstrap, detection)
+            if detection
+            else _figures(rows, model, decision_policy, bootstrap)
+            for model, data in _of_cards(rows, model_table, detection).items()
         }
-    return metrics, _curves(_part(scores, "test")), _headline(metrics)
+    test = _part(scores, "test")
+    curves = _curves(test)
+    if detection:
+        for model, data in _of_cards(test, model_table, detection).items():
+            days = card_precision_by_day(data, k=detection["k"], **bootstrap)
+            curves[model]["days"] = days.reset_index().to_dict("list")
+    return metrics, curves, _headline(metrics)
+
+
+def _of_cards(
+    rows: pd.DataFrame, model_table: ir.Table, detection: Mapping[str, Any] | None
+) -> dict[str, Any]:
+    """Each model's scored transactions; None where rows stand for themselves."""
+    if not detection:
+        return dict.fromkeys(MODELS)
+    named = [detection[name] for name in ("cards", "time", "amount", "kind") if detection[name]]
+    kept = model_table.filter(model_table["part"] == rows["part"].iloc[0])
+    table = rows.merge(
+        kept.select("entity_id", *dict.fromkeys(named)).execute(),
+        on="entity_id", how="left", validate="one_to_one",
+    )  # fmt: skip
+    return {
+        model: scored_transactions(table, score=table[f"{model}_probability"], settings=detection)
+        for model in MODELS
+    }
+
+
+def _by_card(
+    data: Scored,
+    policy: Mapping[str, Any],
+    bootstrap: Mapping[str, Any],
+    detection: Mapping[str, Any],
+) -> dict[str, Any]:
+    """Figures of transactions, with intervals by drawing cards."""
+    threshold = policy["threshold"]
+    profit = profit_of(
+        target=data.target, probability=data.score, threshold=threshold, costs=policy["costs"]
+    )
+    tables = [
+        detection_table(data, settings=detection, threshold=threshold, **bootstrap),
+        calibration_by_card(data, **bootstrap),
+        means_by_card(data, values={"profit": profit}, **bootstrap),
+        recall_by_kind(data, threshold=threshold, **bootstrap)
+        .rename(index="recall_{}".format, columns={"recall": "value"})
+        .loc[:, ["value", "low", "high"]],
+    ]
+    figures = {n: row.dropna().to_dict() for table in tables for n, row in table.iterrows()}
+    figures["approval_rate"] = {"value": 1 - figures["flagged_share"]["value"]}
+    return _plain_figures({n: f for n, f in figures.items() if f})
 
 
 def _figures(
@@ -266,7 +409,11 @@ def _figures(
         **bootstrap,
     )
     figures["approval_rate"] = {"value": float((probability < policy["threshold"]).mean())}
-    return {str(n): {k: float(v) for k, v in f.items()} for n, f in figures.items()}
+    return _plain_figures(figures)
+
+
+def _plain_figures(figures: Mapping[Any, Mapping[Any, Any]]) -> dict[str, Any]:
+    return {str(n): {str(k): float(v) for k, v in f.items()} for n, f in figures.items()}
 
 
 def _curves(test: pd.DataFrame) -> dict[str, Any]:
@@ -283,7 +430,7 @@ def _curves(test: pd.DataFrame) -> dict[str, Any]:
             .reset_index()
             .to_dict("list"),
         }
-        for model in ("champion", "scorecard")
+        for model in MODELS
     }
 
 
@@ -325,9 +472,7 @@ def _roc(test: pd.DataFrame) -> Figure:
 
 
 def _reliability(curves: Mapping[str, Any]) -> Figure:
-    figure, ax = _axes(
-        "Calibration, test part, tenths", "probability stated", "default rate observed"
-    )
+    figure, ax = _axes("Calibration, test part, tenths", "probability stated", "bad rate observed")
     for model, colour in COLOURS.items():
         points = curves[model]["reliability"]
         rate, low, high = (np.array(points[k]) for k in ("bad_rate", "low", "high"))

@@ -17,7 +17,11 @@ def create_pipeline() -> Pipeline:
         (nodes.calibrate_models, [*table, *models], "calibrations"),
         (nodes.set_decision_policy, "params:decision", "decision_policy"),
         (nodes.score_rows, [*table, *models, "calibrations", "decision_policy"], "scores"),
-        (nodes.explain_champion, [*table, "champion"], ["shap_values", "shap_summary"]),
+        (
+            nodes.explain_champion,
+            [*table, "champion", "params:explain"],
+            ["shap_values", "shap_summary"],
+        ),
         (
             nodes.export_graphs,
             ["contract", "features", "params:features", *models, "calibrations"],
@@ -30,7 +34,7 @@ def create_pipeline() -> Pipeline:
         ),
         (
             nodes.measure_models,
-            ["scores", "decision_policy", "params:bootstrap"],
+            ["scores", "model_table", "decision_policy", "params:bootstrap", "params:detection"],
             ["metrics", "calibration_curves", "mlflow_metrics"],
         ),
         (

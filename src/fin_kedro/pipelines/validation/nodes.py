@@ -16,6 +16,7 @@ from fin_kedro.kernel.gates import GateError, enforce_gates
 def write_validation_report(
     candidate: Mapping[str, Any],
     report: Mapping[str, Any],
+    detection: Mapping[str, Any] | None,
     run_context: Mapping[str, Any],
     *evidence: Any,
 ) -> tuple[str, str, dict[str, Any]]:
@@ -23,7 +24,9 @@ def write_validation_report(
 
     Args:
         candidate: the registered candidate.
-        report: ``notebook`` (path), ``bootstrap_replicates``, ``seed``, ``timeout`` (s, one cell).
+        report: ``notebook`` (path), ``bootstrap_replicates``, ``seed``, ``timeout`` (s, one cell),
+            and ``words`` where rows are no applications.
+        detection: what is asked of a fraud desk; None where rows stand for themselves.
         run_context: ``env`` and ``versions`` of the evidence, filled in by the lineage hook
             (which also gives ``paths`` and the policy's ``gates``).
         evidence: the datasets the notebook reads; loaded here, so that they exist and are recorded.
@@ -43,6 +46,8 @@ def write_validation_report(
             "versions": dict(run_context["versions"]),
             "bootstrap_replicates": report["bootstrap_replicates"],
             "seed": report["seed"],
+            "words": dict(report.get("words") or {}),
+            "detection": dict(detection or {}),
         },
         timeout=report["timeout"],
     )

@@ -1,5 +1,7 @@
 """Candidate to a sealed report, verdicts and gates."""
 
+from collections.abc import Sequence
+
 from kedro.pipeline import Pipeline, node
 
 from fin_kedro.pipelines.validation import nodes
@@ -19,14 +21,19 @@ EVIDENCE = [
 ]
 
 
-def create_pipeline() -> Pipeline:
-    """Write the report, record what it found, and stop the run at a failed gate."""
+def create_pipeline(extra_evidence: Sequence[str] = ()) -> Pipeline:
+    """Write the report, record what it found, and stop the run at a failed gate.
+
+    Args:
+        extra_evidence: datasets that only this workflow has, e.g. ``["online_parity"]``.
+    """
     report = ["validation_notebook", "validation_report"]
+    given = ["candidate", "params:report", "params:detection", "params:run_context"]
     return Pipeline(
         [
             node(
                 nodes.write_validation_report,
-                ["candidate", "params:report", "params:run_context", *EVIDENCE],
+                [*given, *EVIDENCE, *extra_evidence],
                 [*report, "verdicts"],
                 name="write_validation_report",
                 tags="validation",

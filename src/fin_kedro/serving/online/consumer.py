@@ -10,13 +10,14 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from confluent_kafka import KafkaError, KafkaException, TopicPartition
 
 from fin_kedro.contracts.model import Contract
+from fin_kedro.features.entity_state import EventError, Plan, value_columns
 from fin_kedro.serving.online import kafka
 from fin_kedro.serving.online.dead_letters import (
     DeadLetter,
@@ -29,7 +30,7 @@ from fin_kedro.serving.online.messages import BrokenMessageError, MessageReader
 
 if TYPE_CHECKING:
     from fin_kedro.features.windows import EventFeatures
-    from fin_kedro.serving.online.store import FeatureStore
+    from fin_kedro.serving.online.store import Event, FeatureStore
 
 logger = logging.getLogger(__name__)
 
@@ -37,8 +38,6 @@ Place = tuple[str, int]  # topic and partition
 
 # How often a consumer of all partitions looks for new ones, in seconds.
 _LOOK_AGAIN = 60.0
-# What a store raises when one event is wrong; all else (disk, network) is no fault of an event.
-_FAULTS_OF_AN_EVENT = (ValueError, TypeError, KeyError, OverflowError)
 
 
 @dataclass
@@ -73,6 +72,7 @@ class StreamConsumer:
         features: the specification the store was opened with; names the columns of time.
         transactions: contract of the transactions.
         labels: contract of the labels.
+        report: takes a line of text at the start, every ``report_seconds``, and at the end.
     """
 
     def __init__(
@@ -83,32 +83,25 @@ class StreamConsumer:
         features: EventFeatures,
         transactions: Contract,
         labels: Contract,
+        report: Callable[[str], object] = logger.info,
     ) -> None:
         """Prepare; nothing is connected before `run`."""
         self.store = store
         self.settings = settings
         self.metrics = StreamMetrics()
+        self._report = report
         _check_columns(features, transactions, labels)
-        ahead = settings.ahead_seconds
-        ahead_us = None if ahead is None else int(ahead * 1_000_000)
         self._readers = {
-            settings.topics.transactions: MessageReader(
-                kind="transaction",
-                contract=transactions,
-                known=features.known,
-                event=features.event,
-                ahead_us=ahead_us,
-            ),
-            settings.topics.labels: MessageReader(
-                kind="label", contract=labels, known=features.known, ahead_us=ahead_us
-            ),
+            settings.topics.transactions: MessageReader(kind="transaction", contract=transactions),
+            settings.topics.labels: MessageReader(kind="label", contract=labels),
         }
+        self._known = features.known
         self._stopping = threading.Event()
         self._consumer: Any = None
         self._dead_letters: DeadLetters | None = None
         self._next: dict[Place, int] = {}  # the partitions that are ours, and where each goes on
         self._ends: dict[Place, int] = {}  # where each ended when it became ours
-        self._from_beginning = False
+        self._anew: set[Place] | None = None  # with from_beginning: what was begun anew already
         self._due = {"look": 0.0, "report": 0.0}
 
     @property
@@ -132,7 +125,7 @@ class StreamConsumer:
             StreamError: no broker, no such topic, or messages that the broker no longer has.
             DeadLetterError: a broken message can be put nowhere.
         """
-        self._from_beginning = from_beginning
+        self._anew = set() if from_beginning else None
         self._consumer = kafka.connect(self.settings)
         try:
             self._dead_letters = self._open_dead_letters()
@@ -147,10 +140,10 @@ class StreamConsumer:
                 "Start the stream again; it goes on where the store stands."
             ) from error
         finally:
-            self._consumer.close()
+            kafka.leave(self._consumer)
             if self._dead_letters is not None:
                 self._dead_letters.close()
-        logger.info("stopped: %s", self.metrics.text())
+        self._report(f"stopped: {self.metrics.text()}")
         return self.metrics
 
     def _open_dead_letters(self) -> DeadLetters:
@@ -171,18 +164,21 @@ class StreamConsumer:
             self._assigned(self._consumer, [TopicPartition(*place) for place in self._all()])
         now = time.monotonic()
         self._due = {"look": now + _LOOK_AGAIN, "report": now + self.settings.report_seconds}
-        logger.info("reading %s at %s", ", ".join(self._readers), self.settings.servers)
+        self._report(f"reading {', '.join(self._readers)} at {self.settings.servers}")
 
     def _all(self) -> list[Place]:
         return kafka.partitions(self._consumer, list(self._readers), self.settings.connect_seconds)
 
     def _assigned(self, consumer: Any, given: Iterable[TopicPartition]) -> None:
         """Take partitions over, each from the store's own offset."""
-        stored = {} if self._from_beginning else self.store.offsets()
+        stored = self.store.offsets()
         self._next, self._ends = {}, {}
         for partition in given:
             place = (partition.topic, partition.partition)
             self._next[place] = self._start(place, stored.get(place))
+        # A partition has an offset even before its first message, so that none is missed unseen.
+        if new := {place: at for place, at in self._next.items() if stored.get(place) != at}:
+            self.store.apply([], new)
         consumer.assign([TopicPartition(*place, at) for place, at in self._next.items()])
 
     def _start(self, place: Place, stored: int | None) -> int:
@@ -192,8 +188,11 @@ class StreamConsumer:
             TopicPartition(topic, partition), timeout=self.settings.connect_seconds
         )
         self._ends[place] = high
+        if self._anew is not None and place not in self._anew:
+            self._anew.add(place)
+            return low
         if stored is None:
-            return high if self.settings.start == "latest" and not self._from_beginning else low
+            return low
         if low <= stored <= high:
             return stored
         missing = f"messages {stored} to {low - 1} are gone" if stored < low else "it was made anew"
@@ -229,7 +228,7 @@ class StreamConsumer:
         now = time.monotonic()
         if now >= self._due["report"]:
             self._due["report"] = now + self.settings.report_seconds
-            logger.info("%s", self.metrics.text())
+            self._report(self.metrics.text())
         if not self.settings.share and now >= self._due["look"]:
             self._due["look"] = now + _LOOK_AGAIN
             self._look_for_new_partitions()
@@ -265,34 +264,32 @@ class StreamConsumer:
     def _apply(self, messages: list[Any]) -> None:
         if not messages:
             return
-        events, letters = [], []
+        good: list[tuple[Any, Event]] = []
+        letters: list[DeadLetter] = []
         offsets: dict[Place, int] = {}
         for message in messages:
             reader = self._readers[message.topic()]
             try:
-                events.append((reader.kind, reader.read(message.value())))
+                good.append((message, (reader.kind, reader.read(message.value()))))
             except BrokenMessageError as error:
                 letters.append(_letter(message, str(error)))
             offsets[message.topic(), message.partition()] = message.offset() + 1
         self._put_away(letters)
-        try:
-            self.store.apply(events, offsets)
-        except _FAULTS_OF_AN_EVENT:
-            self._apply_one_by_one(messages)
-        self._count(events, offsets)
+        self._commit(good, offsets)
+        self._count([event for _, event in good], offsets)
 
-    def _apply_one_by_one(self, messages: list[Any]) -> None:
-        """The store refuses a batch: find the event that is at fault, and go on without it."""
-        for message in messages:
-            reader = self._readers[message.topic()]
-            offsets = {(message.topic(), message.partition()): message.offset() + 1}
+    def _commit(self, good: list[tuple[Any, Event]], offsets: dict[Place, int]) -> None:
+        """Apply a batch in one step; an event that the store refuses becomes a dead letter."""
+        while True:
             try:
-                self.store.apply([(reader.kind, reader.read(message.value()))], offsets)
-            except BrokenMessageError:
-                self.store.apply([], offsets)  # put away already
-            except _FAULTS_OF_AN_EVENT as error:
-                self._put_away([_letter(message, f"the store refuses it: {error!r}")])
-                self.store.apply([], offsets)
+                self.store.apply([event for _, event in good], offsets)
+            except EventError as error:  # names the first event at fault; nothing has changed
+                if error.position is None:
+                    raise
+                message, _ = good.pop(error.position)
+                self._put_away([_letter(message, f"the store refuses it: {error}")])
+            else:
+                return
 
     def _put_away(self, letters: list[DeadLetter]) -> None:
         """Before the offsets move: a broken message is written twice rather than never."""
@@ -303,12 +300,12 @@ class StreamConsumer:
             logger.warning("%d dead letters, the first from %s[%d] at %d", len(letters),
                            first.topic, first.partition, first.offset)  # fmt: skip
 
-    def _count(self, events: list[tuple[str, dict[str, Any]]], offsets: dict[Place, int]) -> None:
+    def _count(self, events: list[Event], offsets: dict[Place, int]) -> None:
         self._next.update(offsets)
         self.metrics.batches += 1
         for kind, row in events:
             self.metrics.read[kind] += 1
-            known = row[self._readers[self.settings.topics.transactions].known]
+            known = row[self._known]
             self.metrics.newest_known_us = max(known, self.metrics.newest_known_us or known)
         if self.settings.mirror_offsets:
             self._mirror(offsets)
@@ -341,10 +338,10 @@ class StreamConsumer:
 
 
 def _check_columns(features: EventFeatures, transactions: Contract, labels: Contract) -> None:
-    """Each event must carry what the statistics are keyed and dated by."""
-    keys = {name for key in features.keys for name in key}
+    """Each event must carry what the features are computed from."""
+    row = {name for made in features.row_values for name in value_columns(made.value)}
     needed = (
-        (transactions, {features.id, features.event, features.known, *keys}),
+        (transactions, {*Plan(features).columns, *row}),
         (labels, {features.id, features.known, features.label, features.label_id}),
     )
     for contract, names in needed:
@@ -352,7 +349,7 @@ def _check_columns(features: EventFeatures, transactions: Contract, labels: Cont
         if missing := sorted(names - required):
             raise ValueError(
                 f"contract {contract.name} must have, and require, {', '.join(missing)}: the "
-                f"features' statistics read them. Required today: {', '.join(sorted(required))}."
+                f"features are computed from it. Required today: {', '.join(sorted(required))}."
             )
 
 

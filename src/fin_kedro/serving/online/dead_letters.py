@@ -108,7 +108,7 @@ class DeadLetterTopic(DeadLetters):
         """Send letters and wait until the broker has them all."""
         failures: list[Any] = []
         for letter in letters:
-            headers = {
+            headers: dict[str, str | bytes | None] = {
                 name: str(getattr(letter, name)).encode()
                 for name in ("topic", "partition", "offset", "reason")
             }

@@ -4,25 +4,52 @@ from __future__ import annotations
 
 import difflib
 import logging
-from collections.abc import Mapping, Sequence
-from typing import Any, Literal
+import threading
+import time
+from collections import deque
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
 import confluent_kafka
 import msgspec
 from confluent_kafka import KafkaError, KafkaException
 
 logger = logging.getLogger(__name__)
-# One set of properties serves readers and writers; librdkafka remarks on each that is not its own.
-logger.addFilter(lambda record: "will be ignored by this" not in record.getMessage())
+_SILENCE = 30.0  # seconds until librdkafka may say the same again
+_LEAVE = 5.0  # seconds to take leave of the broker
+
+
+class _WorthSaying(logging.Filter):
+    """Passes what librdkafka says once in a while: it repeats "connection refused" all the time."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._said: dict[str, float] = {}
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Refuse what was said lately, and remarks on properties of the other kind of client."""
+        text = record.getMessage()
+        if "will be ignored by this" in text:  # one set of properties serves readers and writers
+            return False
+        now, told = time.monotonic(), text.partition(" (after ")[0]
+        self._said = {t: at for t, at in self._said.items() if now - at < _SILENCE}
+        if told in self._said:
+            return False
+        self._said[told] = now
+        return True
+
+
+logger.addFilter(_WorthSaying())
 
 # What the guarantees rest on is not for conf to change.
 _OWN = {
     "bootstrap.servers": "servers",
     "group.id": "group",
-    "auto.offset.reset": "start",
+    "auto.offset.reset": None,
     "enable.auto.commit": None,
     "enable.auto.offset.store": None,
     "enable.partition.eof": None,
+    "partition.assignment.strategy": None,
 }
 
 
@@ -48,8 +75,9 @@ class StreamSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     """The parameters ``online.stream`` of a workflow.
 
     ``share`` False: this consumer reads all partitions, for a store in one process. True: the
-    members of ``group`` share the partitions, for a store that several processes use.
-    ``start`` says where a partition is read from that the store has no offset of.
+    members of ``group`` share the partitions, for a store that several processes use. ``batch`` is
+    the most that one commit of the store takes, ``poll_seconds`` how long to wait for a message.
+    ``mirror_offsets`` tells the group how far the store is, for tools that watch the lag.
     ``properties`` are librdkafka's own (security.protocol, fetch.min.bytes, ...).
     """
 
@@ -58,11 +86,9 @@ class StreamSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     dead_letters: DeadLetterPlace
     group: str = "fin_kedro"
     share: bool = False
-    start: Literal["earliest", "latest"] = "earliest"
     batch: int = 500
     poll_seconds: float = 0.2
     connect_seconds: float = 10.0
-    ahead_seconds: float | None = 300.0
     report_seconds: float = 60.0
     mirror_offsets: bool = True
     properties: dict[str, str | int | float | bool] = {}
@@ -103,7 +129,7 @@ def client_properties(settings: StreamSettings) -> dict[str, Any]:
 
 def connect(settings: StreamSettings) -> confluent_kafka.Consumer:
     """Return a consumer that reads nothing yet; raises `StreamError` when a topic is not there."""
-    errors: list[KafkaError] = []
+    errors: deque[KafkaError] = deque(maxlen=10)
     try:
         consumer = confluent_kafka.Consumer(
             {
@@ -125,9 +151,22 @@ def connect(settings: StreamSettings) -> confluent_kafka.Consumer:
         for topic in filter(None, wanted):
             _check_topic(topic, metadata, settings)
     except Exception:
-        consumer.close()
+        leave(consumer)
         raise
     return consumer
+
+
+def leave(consumer: confluent_kafka.Consumer) -> None:
+    """Close a consumer; does not wait longer than a few seconds for a broker that is away.
+
+    librdkafka waits for the answer to offsets that it has sent, for minutes if need be. They are
+    only a copy; and a group notices by itself that a member is gone.
+    """
+    closing = threading.Thread(target=consumer.close, daemon=True)
+    closing.start()
+    closing.join(_LEAVE)
+    if closing.is_alive():
+        logger.warning("the broker does not answer; left without its goodbye")
 
 
 def partitions(consumer: confluent_kafka.Consumer, topics: Sequence[str], seconds: float) -> Any:
@@ -136,7 +175,7 @@ def partitions(consumer: confluent_kafka.Consumer, topics: Sequence[str], second
     return sorted((t, p) for t in topics if t in found for p in found[t].partitions)
 
 
-def _metadata(consumer: Any, settings: StreamSettings, errors: list[KafkaError]) -> Any:
+def _metadata(consumer: Any, settings: StreamSettings, errors: Iterable[KafkaError]) -> Any:
     try:
         return consumer.list_topics(timeout=settings.connect_seconds)
     except KafkaException as error:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,20 +19,10 @@ class BrokenMessageError(ValueError):
 
 @dataclass(frozen=True, kw_only=True)
 class MessageReader:
-    """Reads the JSON messages of one topic.
-
-    ``known`` names the column with the time known, ``event`` the one with the event's own time
-    (None for labels), both in microseconds. ``ahead_us`` is how far a time known may lie ahead of
-    the clock (None: any): state forgets what is older than its horizon, so that a single message
-    from the year 2300 would make it forget everything.
-    """
+    """Reads the JSON messages of one topic: each is an event of one ``kind``."""
 
     kind: str
     contract: Contract
-    known: str
-    event: str | None = None
-    ahead_us: int | None = None
-    now_us: Callable[[], int] = lambda: time.time_ns() // 1000
 
     def read(self, message: bytes | None) -> dict[str, Any]:
         """Return the contract's columns of one message; further members are left out.
@@ -52,21 +40,7 @@ class MessageReader:
             if problem is not None:
                 raise BrokenMessageError(_sentence(name, problem, column.allowed_text()))
             row[name] = value
-        self._check_times(row)
         return row
-
-    def _check_times(self, row: dict[str, Any]) -> None:
-        known = row[self.known]
-        if self.event is not None and known < row[self.event]:
-            raise BrokenMessageError(
-                f"{self.known} {known} lies before {self.event} {row[self.event]}: "
-                "nothing is known before it happens."
-            )
-        if self.ahead_us is not None and known > self.now_us() + self.ahead_us:
-            raise BrokenMessageError(
-                f"{self.known} {known} lies more than {self.ahead_us / 1e6:.0f} s ahead of the "
-                "clock (ahead_seconds in the stream's parameters)."
-            )
 
 
 def _decoded(message: bytes | None) -> dict[str, Any]:

@@ -1,0 +1,135 @@
+"""A store for a fleet: entities as bytes in Redis, exchanged by one script, all or none.
+
+One Redis primary holds a store (replicas and Sentinel are fine): a transaction touches keys of
+several entities, so they cannot lie on different shards of a cluster. What survives a crash of
+Redis itself is up to its own settings (appendonly, appendfsync).
+
+Keys leave by themselves a while after they were last written: the longest window, the allowed
+lateness, and `GRACE` for a stream that stands still. After a longer standstill fill a new store.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from fin_kedro.features.entity_state import fingerprint
+from fin_kedro.features.windows import DAY, EventFeatures
+
+from .frames import Offsets, StoreError, check_fingerprint
+from .key_value import VERSION, Change, KeyValueStore
+
+GRACE = 7 * DAY
+EXCHANGE = f"""
+local changes = (#KEYS - 1)
+for i = 1, changes do
+  if redis.call('GETRANGE', KEYS[i], 0, {VERSION - 1}) ~= ARGV[2 * i] then return 0 end
+end
+for i = 1, changes do
+  redis.call('SET', KEYS[i], ARGV[2 * i + 1], 'PX', ARGV[1])
+end
+for i = 2 * changes + 2, #ARGV, 2 do
+  redis.call('HSET', KEYS[#KEYS], ARGV[i], ARGV[i + 1])
+end
+return 1
+"""
+
+
+class RedisStore(KeyValueStore):
+    """A Redis database; any number of processes may have it open.
+
+    ``prefix`` names the store: all its keys begin with it. ``timeout``: seconds to wait for an
+    answer.
+    """
+
+    def __init__(
+        self,
+        features: EventFeatures,
+        url: str,
+        *,
+        prefix: str = "fin_kedro",
+        timeout: float = 5.0,
+        **options: Any,
+    ) -> None:
+        import redis
+
+        super().__init__(features, **options)
+        self._where = re.sub(r"//[^@/]*@", "//", url)  # without a password
+        self._prefix = prefix
+        self._errors = redis.RedisError
+        reach = self.plan.horizon + self.plan.lateness + GRACE
+        self._milliseconds = reach // 1000
+        try:
+            self._redis = redis.Redis.from_url(
+                url, socket_timeout=timeout, socket_connect_timeout=timeout
+            )
+        except ValueError as error:
+            raise StoreError(f"{self._where} is no address of a Redis: {error}.") from None
+        self._script = self._redis.register_script(EXCHANGE)
+        self._call("set", self._key("specification"), fingerprint(features), nx=True)
+        found = self._call("get", self._key("specification")).decode()
+        check_fingerprint(self.plan, found, f"{self._where} ({prefix})")
+
+    def offsets(self) -> dict[tuple[str, int], int]:
+        """See `FeatureStore.offsets`."""
+        kept = self._call("hgetall", self._key("offsets"))
+        pairs = ((name.decode().rpartition(" "), int(at)) for name, at in kept.items())
+        return {(topic, int(partition)): at for (topic, _, partition), at in pairs}
+
+    def close(self) -> None:
+        """See `FeatureStore.close`."""
+        self._redis.close()
+
+    def erase(self) -> None:
+        """Delete every key of this store; for stores that were filled for a comparison only."""
+        cursor = 0
+        while True:
+            cursor, keys = self._call("scan", cursor, match=_escaped(self._key("")), count=1000)
+            if keys:
+                self._call("unlink", *keys)
+            if cursor == 0:
+                return
+
+    def _key(self, name: str) -> str:
+        return f"{self._prefix}:{name}"
+
+    def _fetch(self, keys: Sequence[str]) -> list[bytes | None]:
+        return self._call("mget", [self._key(key) for key in keys])  # type: ignore[no-any-return]
+
+    def _exchange(self, changes: Sequence[Change], offsets: Offsets) -> bool:
+        keys = [*(self._key(change.key) for change in changes), self._key("offsets")]
+        arguments: list[Any] = [self._milliseconds]
+        for change in changes:
+            arguments += (change.version, change.value)
+        for (topic, partition), at in offsets.items():
+            arguments += (f"{topic} {partition}", at)
+        try:
+            return bool(self._script(keys=keys, args=arguments))
+        except self._errors as error:
+            raise self._failed(error) from error
+
+    def _slots(self) -> Iterator[bytes]:
+        cursor = 0
+        while True:
+            cursor, keys = self._call("scan", cursor, match=_escaped(self._key("x:")), count=1000)
+            yield from (data for data in self._call("mget", keys) if data) if keys else ()
+            if cursor == 0:
+                return
+
+    def _call(self, name: str, *arguments: Any, **options: Any) -> Any:
+        try:
+            return getattr(self._redis, name)(*arguments, **options)
+        except self._errors as error:
+            raise self._failed(error) from error
+
+    def _failed(self, error: Exception) -> StoreError:
+        return StoreError(
+            f"Redis at {self._where} did not do what was asked: {error}. Check that it runs and "
+            "can be reached, then send the events again; what was counted does not count twice."
+        )
+
+
+def _escaped(start: str) -> str:
+    """A pattern of all keys that begin with `start`."""
+    return re.sub(r"([*?\[\]\\])", r"\\\1", start) + "*"

@@ -1,0 +1,77 @@
+"""What a store is warmed with: all that can still count, and little else."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import ibis
+import pandas as pd
+
+from fin_kedro.features.windows import DAY, HOUR, EventFeatures, Statistic
+from fin_kedro.serving.online.history import recent_history
+from fin_kedro.serving.online.store import open_store
+from tests.serving.online.stream import START, stream_of_events
+
+FEATURES = EventFeatures(
+    statistics=(
+        Statistic(
+            name="terminal_count", key=("terminal_id",), aggregate="count", window_us=2 * DAY,
+            delay_us=DAY, description="transactions at the terminal",
+        ),
+        Statistic(
+            name="terminal_frauds", key=("terminal_id",), aggregate="count", of="frauds",
+            window_us=2 * DAY, delay_us=DAY, description="frauds known at the terminal",
+        ),
+        Statistic(
+            name="customer_since", key=("customer_id",), aggregate="since_last", window_us=3 * DAY,
+            description="time since the last one",
+        ),
+    )
+)  # fmt: skip
+EVENTS = stream_of_events(12_000, seed=3)  # more than eight days
+
+
+def table(kind: str) -> pd.DataFrame:
+    return pd.DataFrame([row for k, row in EVENTS if k == kind]).drop_duplicates()
+
+
+def test_a_store_warmed_with_the_cut_answers_as_one_with_all() -> None:
+    transactions, labels = table("transaction"), table("label")
+    cut = recent_history(FEATURES, ibis.memtable(transactions), ibis.memtable(labels))
+    assert 0 < len(cut[0]) < len(transactions) / 2 and 0 < len(cut[1]) < len(labels) / 2
+    newest = int(transactions["known_us"].max())
+    answers = []
+    for tables in (cut, (transactions.sort_values("known_us"), labels.sort_values("known_us"))):
+        with open_store("memory:", FEATURES) as store:
+            store.warm_start(*tables)
+            answers.append([store.lookup(row) for row in probes(newest)])
+    assert answers[0] == answers[1]
+    assert any(answer["terminal_frauds"] for answer in answers[0])
+
+
+def probes(newest: int) -> list[dict[str, Any]]:
+    """Return transactions to come, at the newest moment and hours later."""
+    return [
+        {
+            "transaction_id": 10**9, "customer_id": customer, "terminal_id": customer % 15,
+            "event_us": moment, "known_us": moment,
+        }
+        for customer in range(40)
+        for moment in (newest, newest + 1, newest + 30 * HOUR)
+    ]  # fmt: skip
+
+
+def test_a_label_of_a_transaction_that_is_still_to_come_stays() -> None:
+    early = {"label_id": 1, "transaction_id": 77, "fraud": 1, "known_us": START}
+    transactions = pd.DataFrame([row for k, row in EVENTS[:100] if k == "transaction"])
+    transactions = transactions[transactions["transaction_id"] != 77]
+    _, labels = recent_history(
+        FEATURES, ibis.memtable(transactions), ibis.memtable(pd.DataFrame([early]))
+    )
+    assert labels["transaction_id"].to_pylist() == [77]
+
+
+def test_no_history_is_no_error() -> None:
+    empty = [ibis.memtable(table(kind).head(0)) for kind in ("transaction", "label")]
+    cut = recent_history(FEATURES, *empty)
+    assert [len(part) for part in cut] == [0, 0]

@@ -1,0 +1,173 @@
+"""The Redis store: several processes at once, keys that leave, a server that does not answer."""
+
+from __future__ import annotations
+
+import os
+import socket
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import redis
+
+from fin_kedro.features.windows import DAY
+from fin_kedro.serving.online import StoreError, open_store
+from fin_kedro.serving.online.key_value import ATTEMPTS
+from fin_kedro.serving.online.redis_store import GRACE, RedisStore
+from tests.features.event_streams import FEATURES, expected, nearly_ordered
+
+from .kinds import LONG, Shelf, report, row
+
+
+@pytest.fixture
+def shelf(tmp_path: Path) -> Iterator[Shelf]:
+    shelf = Shelf("redis", tmp_path)
+    yield shelf
+    shelf.clear()
+
+
+def in_processes(shelf: Shelf, parts: list[list[tuple[str, Any]]]) -> None:
+    """Let one process each apply its events to the same store, all at the same time."""
+    children = []
+    for part in parts:
+        process = os.fork()
+        if process == 0:
+            status = 1
+            try:
+                with shelf.open() as store:
+                    for start in range(0, len(part), 3):
+                        store.apply(part[start : start + 3], {})
+                status = 0
+            finally:
+                os._exit(status)
+        children.append(process)
+    assert [os.waitpid(process, 0)[1] for process in children] == [0] * len(children)
+
+
+@pytest.mark.parametrize("processes", [2, 4])
+def test_processes_that_write_at_once_lose_nothing_and_count_nothing_twice(
+    shelf: Shelf, processes: int
+) -> None:
+    events = nearly_ordered(processes, lateness=40, length=240)
+    shelf.open().close()  # the children find the name
+    slices = [events[number::processes] for number in range(processes)]
+    in_processes(shelf, [part + slices[at - 1][::4] for at, part in enumerate(slices)])
+    rows = [told for kind, told in events if kind == "transaction"]
+    labels = [told for kind, told in events if kind == "label"]
+    with shelf.open() as store:
+        kept = store.statistics()
+        assert (kept["transactions"], kept["labels"]) == (len(rows), len(labels))
+        for told in rows:
+            assert store.lookup(told) == expected(FEATURES, told, rows, labels)
+
+
+def test_one_transaction_sent_by_all_at_once_counts_once(shelf: Shelf) -> None:
+    shelf.open().close()
+    in_processes(shelf, [[("transaction", row(1, 1)), ("label", report(1, 1, 2))]] * 3)
+    with shelf.open() as store:
+        assert store.lookup(row(2, 3))["count_5"] == 1
+        assert store.lookup(row(2, 3))["frauds_now"] == 5
+
+
+def test_keys_leave_when_nothing_can_count_them_any_more(shelf: Shelf) -> None:
+    with shelf.open(lateness_us=DAY) as store:
+        store.score(row(1, 1))
+        store.learn(report(1, 1, 1))
+        assert isinstance(store, RedisStore)
+        reach = (store.plan.horizon + DAY + GRACE) // 1000
+        client = redis.Redis.from_url(shelf.url)
+        named = {key.decode().split(":", 1)[1] for key in client.scan_iter(f"{shelf.prefix}-one:*")}
+        assert named == {"specification", "x:1", "0:1", '1:"a"', '2:[1, "a"]'}
+        for name in named - {"specification"}:
+            assert reach - 60_000 < client.pttl(f"{shelf.prefix}-one:{name}") <= reach
+
+
+def test_an_entity_in_redis_stays_small(shelf: Shelf) -> None:
+    with shelf.open(lateness_us=5) as store:
+        for start in range(0, 1000, 100):
+            store.apply([("transaction", row(t, t)) for t in range(start, start + 100)], {})
+        size = redis.Redis.from_url(shelf.url).strlen(f"{shelf.prefix}-one:0:1")
+    assert 0 < size < 3_000
+
+
+def test_stores_with_other_prefixes_know_nothing_of_each_other(shelf: Shelf) -> None:
+    with shelf.open(name="a") as one, shelf.open(name="a*") as other:
+        one.score(row(1, 1))
+        assert other.lookup(row(2, 2))["count_5"] == 0
+        assert other.statistics()["transactions"] == 0
+        other.score(row(2, 2))
+        assert other.statistics()["transactions"] == 1
+
+
+def test_too_much_contention_is_an_error_and_nothing_is_counted(
+    shelf: Shelf, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tried = []
+    with shelf.open() as store:
+        with monkeypatch.context() as patched:
+            patched.setattr(store, "_exchange", lambda *_: tried.append(1))
+            with pytest.raises(StoreError, match="another process changed the same entities"):
+                store.score(row(1, 1))
+        assert len(tried) == ATTEMPTS
+        assert store.lookup(row(2, 2))["count_5"] == 0
+
+
+def test_a_broken_connection_after_the_exchange_does_not_count_twice(
+    shelf: Shelf, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with shelf.open() as store:
+        assert isinstance(store, RedisStore)
+        script = store._script
+
+        def lost(**told: Any) -> None:
+            script(**told)
+            raise redis.ConnectionError("Connection reset by peer")
+
+        with monkeypatch.context() as patched:
+            patched.setattr(store, "_script", lost)
+            with pytest.raises(StoreError, match="Connection reset.*does not count twice"):
+                store.score(row(1, 1))
+        assert store.score(row(1, 1))["count_9_current"] == 1
+        assert store.lookup(row(2, 2))["count_5"] == 1
+
+
+def free_port() -> int:
+    with socket.socket() as held:
+        held.bind(("127.0.0.1", 0))
+        return int(held.getsockname()[1])
+
+
+def test_no_server_is_a_clear_error_without_the_password() -> None:
+    with pytest.raises(StoreError, match=r"Redis at redis://127.0.0.1:\d+/0 did not") as caught:
+        open_store(f"redis://someone:secret@127.0.0.1:{free_port()}/0", FEATURES)
+    assert "secret" not in str(caught.value)
+
+
+def test_an_address_that_is_none_is_a_clear_error() -> None:
+    with pytest.raises(StoreError, match="is no address of a Redis"):
+        open_store("redis://127.0.0.1:port/0", FEATURES)
+
+
+def test_a_server_that_never_answers_is_given_up(shelf: Shelf) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        url = f"redis://127.0.0.1:{silent.getsockname()[1]}/0"
+        with pytest.raises(StoreError, match="did not do what was asked"):
+            open_store(url, FEATURES, timeout=0.1)
+
+
+def test_threads_share_one_store(shelf: Shelf) -> None:
+    with shelf.open() as store:
+        parts = [[("transaction", row(f"{n}-{t}", t)) for t in range(30)] for n in range(3)]
+        threads = [threading.Thread(target=store.apply, args=(part, {})) for part in parts]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert store.lookup(row("new", 30))["count_9_current"] == 28
+
+
+def test_lateness_is_an_option_as_elsewhere(shelf: Shelf) -> None:
+    with shelf.open() as store:
+        assert store.plan.lateness == LONG
