@@ -19,6 +19,7 @@ APPLICATION = live_web.open_live_application(
     package=Path(os.environ.get("FIN_KEDRO_PACKAGE", HERE / "package")),
     release=HERE / "release.json",
     features=fraud_statistics,
+    rows="transactions",
 )
 
 

@@ -118,28 +118,11 @@ def models(workflow: str | None, env: str | None) -> None:
 )
 @plain_errors
 def score(workflow: str, url: str, path: Path | None) -> None:
-    """Ask a running service for a decision; without a file, on the contract's example."""
+    """Ask a running service for a decision; without a file, on the example of its contract."""
     import json
-    import urllib.error
-    import urllib.request
 
-    request = (
-        path.read_bytes() if path else json.dumps({"applications": [_example(workflow)]}).encode()
-    )
-    call = urllib.request.Request(  # noqa: S310 (the address is the caller's own)
-        f"{url}/score", data=request, headers={"Content-Type": "application/json"}
-    )
-    try:
-        with urllib.request.urlopen(call, timeout=30) as answer:  # noqa: S310
-            text = answer.read()
-    except urllib.error.HTTPError as refusal:
-        raise ValueError(json.dumps(json.loads(refusal.read()), indent=2)) from refusal
-    except urllib.error.URLError as error:
-        raise FileNotFoundError(
-            f"no service answers at {url} ({error.reason}); start it with the command that "
-            f"`kedro release {workflow}` prints, or name another with --url."
-        ) from error
-    click.echo(json.dumps(json.loads(text), indent=2))
+    request = path.read_bytes() if path else json.dumps(_example(workflow, url)).encode()
+    click.echo(json.dumps(_asked(workflow, f"{url}/score", request), indent=2))
 
 
 @cli.command()
@@ -164,14 +147,36 @@ def versions(dataset: str, env: str | None) -> None:
         click.echo(f"{path.parent.name}  {file_hash(path)[:16]}")
 
 
-def _example(workflow: str) -> dict[str, Any]:
-    """Return the example application of a workflow's contract."""
-    from fin_kedro.contracts.requests import example
-    from fin_kedro.kernel.evidence import open_catalog
+def _example(workflow: str, url: str) -> dict[str, Any]:
+    """Return a request with one row: the example that the service's own description gives."""
+    described = _asked(workflow, f"{url}/openapi.json")
+    body = described["paths"]["/score"]["post"]["requestBody"]["content"]["application/json"]
+    schemas = {
+        f"#/components/schemas/{k}": v for k, v in described["components"]["schemas"].items()
+    }
+    members = schemas[body["schema"]["$ref"]]["properties"].items()
+    rows, row = next((name, m["items"]["$ref"]) for name, m in members if "items" in m)
+    return {rows: [schemas[row]["example"]]}
 
-    return example(
-        open_catalog(project_path=project_folder(), env="base").load(f"{workflow}.contract")
-    )
+
+def _asked(workflow: str, url: str, request: bytes | None = None) -> Any:
+    """Return what a service answers, as JSON; its refusals and its absence are errors."""
+    import json
+    import urllib.error
+    import urllib.request
+
+    headers = {"Content-Type": "application/json"}
+    call = urllib.request.Request(url, data=request, headers=headers)  # noqa: S310 (caller's own)
+    try:
+        with urllib.request.urlopen(call, timeout=30) as answer:  # noqa: S310
+            return json.loads(answer.read())
+    except urllib.error.HTTPError as refusal:
+        raise ValueError(json.dumps(json.loads(refusal.read()), indent=2)) from refusal
+    except urllib.error.URLError as error:
+        raise FileNotFoundError(
+            f"no service answers at {url} ({error.reason}); start it with the command that "
+            f"`kedro release {workflow}` prints, or name another with --url."
+        ) from error
 
 
 def _env_option(env: str | None) -> str:

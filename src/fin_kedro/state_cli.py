@@ -33,7 +33,7 @@ def state_group() -> None:
 def warm(workflow: str, env: str | None) -> None:
     """Fill the store of WORKFLOW from the history in the catalog."""
     from fin_kedro.kernel.summary import env_option
-    from fin_kedro.serving.online.history import recent_history
+    from fin_kedro.serving.online.warming import recent_history
 
     wiring = _Wiring(workflow, env)
     features = wiring.features

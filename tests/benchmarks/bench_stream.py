@@ -9,10 +9,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from fin_kedro.features.fraud import fraud_statistics
 from fin_kedro.serving.online.consumer import StreamConsumer
 from fin_kedro.serving.online.kafka import stream_settings
 from fin_kedro.serving.online.store import FeatureStore, open_store
-from tests.serving.online.stream import FEATURES, Broker, contracts, parameters, stream_of_events
+from tests.serving.online.stream import Broker, contracts, parameters, stream_of_events
 
 from .conftest import Printer
 
@@ -31,7 +32,7 @@ class Nothing:
 
 def consumer(store: Any, broker: Broker) -> StreamConsumer:
     settings = stream_settings(parameters(broker.servers, batch=500))
-    return StreamConsumer(store=store, settings=settings, features=FEATURES, **contracts())
+    return StreamConsumer(store=store, settings=settings, features=fraud_statistics, **contracts())
 
 
 def seconds(store: Any, broker: Broker) -> float:
@@ -54,7 +55,7 @@ def bench_stream(say: Printer, tmp_path: Path) -> None:
                 found.append(seconds(Nothing(), broker))
                 continue
             address = "memory:" if name == "memory" else f"log:{tmp_path / str(number)}"
-            with open_store(address, FEATURES) as store:
+            with open_store(address, fraud_statistics) as store:
                 found.append(seconds(store, broker))
     middle = {name: statistics.median(found) for name, found in taken.items()}
     for name, found in middle.items():
@@ -62,7 +63,7 @@ def bench_stream(say: Printer, tmp_path: Path) -> None:
             f"{name}: {len(events) / found:,.0f} events a processor second, "
             f"{1e6 * found / len(events):.0f} us each, {found / middle['nothing']:.1f} x reading"
         )
-    with open_store(f"log:{tmp_path / 'lone'}", FEATURES) as store:
+    with open_store(f"log:{tmp_path / 'lone'}", fraud_statistics) as store:
         ages = sorted(freshness(store, Broker()))
     say(
         f"a lone event counts {1e3 * statistics.median(ages):.1f} ms after it was sent "

@@ -190,7 +190,7 @@ def test_bad_input(
     monkeypatch.setattr(sys, "excepthook", sys.excepthook)
     bootstrap_project(project)
     with pytest.raises(Exception) as caught, KedroSession.create(project, env=env) as session:  # noqa: PT011
-        session.run()
+        session.run(pipeline_names=["credit"])
     said = capsys.readouterr().err
     print(name, type(caught.value).__name__, caught.value, "\nSTDERR", said)
     for words in CASES[name].says:
@@ -216,7 +216,7 @@ def assert_nothing_beyond(project: Path, before: set[str], reaches: str) -> None
 @pytest.mark.parametrize("name", ["unknown_target", "contract_typo"])
 def test_bad_input_as_a_person_types_it(name: str, project: Path) -> None:
     env, before = prepare(project, name), written(project)
-    result = kedro(project, "run", "--env", env)
+    result = kedro(project, "run", "--env", env, "--pipelines", "credit")
     assert result.returncode == 1
     for words in CASES[name].says:
         assert words in result.stderr

@@ -35,7 +35,7 @@ APPROVE = ("--by", "Ada Byron", "--role", "model_validator", "--comment", "read 
 def own(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A project in which the documented example ran."""
     project = install_example(copy_project(tmp_path_factory.mktemp("own") / "project"))
-    result = kedro(project, "run", "--env", "own")
+    result = kedro(project, "run", "--env", "own", "--pipelines", "credit")
     assert result.returncode == 0, result.stdout + result.stderr
     (project / "run.txt").write_text(result.stdout + result.stderr)
     return project

@@ -5,9 +5,11 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from importlib.metadata import packages_distributions
 from pathlib import Path
 
 import pytest
+from packaging.utils import canonicalize_name
 
 from fin_kedro.governance.package import PackageError
 from fin_kedro.serving import release as release_module
@@ -22,6 +24,8 @@ from fin_kedro.serving.release import (
 from .conftest import ROOT, build_tiny, clean_environment, release_record
 from .tiny_package import write_tiny
 
+# Loaded by .pth files of the environment, or by BentoML only where they are installed.
+PATHS_OF_THIS_MACHINE = {"fin-kedro", "setuptools"}
 LOCK = """\
 # a comment
 numpy==2.4.6 ; python_full_version < '3.14' \\
@@ -45,14 +49,31 @@ def test_what_a_bento_holds(bento: ReleasedBento) -> None:
     }
     parts = {p.name for p in (source / "fin_kedro").iterdir()} - {"__pycache__"}
     assert parts == {"__init__.py", "contracts", "governance", "serving"}
-    assert not (source / "fin_kedro" / "serving" / "release.py").exists()
+    serving = {p.name for p in (source / "fin_kedro" / "serving").glob("*")}
+    assert not {"release.py", "live.py", "online"} & serving
     assert (bento.home / "bentos" / "credit" / "latest").read_text() == bento.path.name
     assert bento.size < 2_000_000
 
 
+def test_a_live_bento_holds_its_statistics_and_store_besides(live_bento: ReleasedBento) -> None:
+    ours = live_bento.path / "src" / "fin_kedro"
+    found = {p.relative_to(ours).as_posix() for p in ours.rglob("*.py")}
+    assert {"features/fraud.py", "serving/live.py", "serving/online/log_store.py"} <= found
+    assert "serving/online/redis_store.py" in found  # chosen by the address only
+    assert not {"features/expressions.py", "contracts/tables.py", "serving/online/kafka.py"} & found
+    assert "redis" in required(live_bento)
+    assert live_bento.size < 2_000_000
+
+
+def required(bento: ReleasedBento) -> set[str]:
+    """Names of the distributions that a bento installs."""
+    text = (bento.path / "env" / "python" / "requirements.txt").read_text()
+    return {line.split("==")[0] for line in text.splitlines() if line and not line[0].isspace()}
+
+
 def test_requirements_are_hashed_and_few(bento: ReleasedBento) -> None:
     text = (bento.path / "env" / "python" / "requirements.txt").read_text()
-    names = {line.split("==")[0] for line in text.splitlines() if line and not line[0].isspace()}
+    names = required(bento)
     assert {"bentoml", "onnxruntime", "numpy", "pydantic", "uvloop", "httptools"} <= names
     assert not {"kedro", "mlflow", "catboost", "pandas", "duckdb", "scikit-learn"} & names
     assert text.count("==") == len(names)
@@ -114,15 +135,20 @@ def test_a_build_that_fails_says_why_and_leaves_nothing(tmp_path: Path) -> None:
     assert not (tmp_path / "out").exists()
 
 
-def test_the_bento_serves_from_its_own_code(bento: ReleasedBento, tmp_path: Path) -> None:
+@pytest.mark.parametrize("name", ["bento", "live_bento"])
+def test_the_bento_serves_from_its_own_code_and_what_it_installs(
+    request: pytest.FixtureRequest, tmp_path: Path, name: str
+) -> None:
+    bento: ReleasedBento = request.getfixturevalue(name)
     script = (
-        "import json, sys, bentoml; bentoml.load(sys.argv[1]); import fin_kedro; "
+        "import json, sys, bentoml; found = bentoml.load(sys.argv[1]); import fin_kedro\n"
+        "if hasattr(found.inner, 'application'): found()\n"
         "print(json.dumps([fin_kedro.__file__, sorted({m.split('.')[0] for m in sys.modules})]))"
     )
     done = subprocess.run(
         [sys.executable, "-P", "-c", script, str(bento.path)],
         cwd=tmp_path,
-        env=clean_environment(tmp_path / "home"),
+        env={**clean_environment(tmp_path / "home"), "FIN_KEDRO_STORE": "memory:"},
         capture_output=True,
         text=True,
         check=True,
@@ -143,6 +169,9 @@ def test_the_bento_serves_from_its_own_code(bento: ReleasedBento, tmp_path: Path
         "sklearn",
     }
     assert not heavy & set(modules)
+    packages = packages_distributions()
+    loaded = {canonicalize_name(d) for m in modules for d in packages.get(m, ())}
+    assert loaded <= required(bento) | PATHS_OF_THIS_MACHINE
 
 
 def test_the_closure_follows_requirements() -> None:

@@ -416,15 +416,43 @@ def value_columns(value: Callable[[Any], Any]) -> list[str]:
     return sorted(asked)
 
 
+class _Term:
+    """Stands in for a column and writes down what is done with it; a service has no Ibis."""
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+
+    def __repr__(self) -> str:
+        return self.text
+
+    def ifelse(self, yes: Any, no: Any) -> _Term:
+        """As Ibis conditions have it: `flag` asks for it."""
+        return _Term(f"({self} ? {yes} : {no})")
+
+    def cast(self, kind: str) -> _Term:
+        """As Ibis values have it."""
+        return _Term(f"{kind}({self})")
+
+
+def _writing(symbol: str, *, swapped: bool = False) -> Callable[[_Term, Any], _Term]:
+    def write(self: _Term, other: Any) -> _Term:
+        left, right = (other, self) if swapped else (self, other)
+        return _Term(f"({left} {symbol} {right})")
+
+    return write
+
+
+_SYMBOLS = {"add": "+", "sub": "-", "mul": "*", "mod": "%", "and": "&", "or": "|"}
+_SYMBOLS |= {"lt": "<", "le": "<=", "gt": ">", "ge": ">=", "eq": "==", "ne": "!="}
+for _operation, _symbol in _SYMBOLS.items():
+    setattr(_Term, f"__{_operation}__", _writing(_symbol))
+    setattr(_Term, f"__r{_operation}__", _writing(_symbol, swapped=True))
+
+
 @cache
 def value_text(value: Callable[[Any], Any]) -> str:
     """Return what a value computes, as text that is equal for equal expressions."""
-    import ibis
-
-    columns = value_columns(value)
-    return repr(
-        value(ibis.table(dict.fromkeys(columns, "int64"), name="row") if columns else {})
-    )
+    return repr(value({name: _Term(name) for name in value_columns(value)}))
 
 
 def fingerprint(features: EventFeatures) -> str:

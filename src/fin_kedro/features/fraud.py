@@ -19,7 +19,7 @@ from fin_kedro.features.windows import (
 
 # %% auto #0
 __all__ = ['HANDBOOK', 'WHITROW', 'JHA', 'BAHNSEN', 'APATE', 'NIGHT_ENDS', 'WINDOWS', 'DELAY', 'handbook_statistics',
-           'fraud_statistics']
+           'LARGEST_SQUARED', 'fraud_statistics']
 
 # %% ../../../notebooks/features/fraud.ipynb #ac250fa2
 HANDBOOK = "Fraud Detection Handbook, 2022, chapter 3"
@@ -142,12 +142,21 @@ _bursts = [
     for s in _velocity(name, minutes)
 ]
 
-# %% ../../../notebooks/features/fraud.ipynb #8bfbae69
+# %% ../../../notebooks/features/fraud.ipynb #aa57c41f
+LARGEST_SQUARED = 4_000_000  # cents
+
+
+def _squared_amount(row: Any) -> Any:
+    amount = row["amount_cents"]
+    capped = amount - (amount - LARGEST_SQUARED) * flag(amount > LARGEST_SQUARED)
+    return capped * capped
+
+# %% ../../../notebooks/features/fraud.ipynb #1cf383f6
 def _squares(days: int) -> Statistic:
     return Statistic(
         name=f"customer_squares_{days}d",
         aggregate="sum",
-        value=lambda row: row["amount_cents"] * row["amount_cents"],
+        value=_squared_amount,
         window_us=days * DAY - 1,
         description=f"Squared amounts of the card's earlier purchases in {days} days.",
         unit="square cents",
@@ -217,7 +226,7 @@ _habits = [
     _last_place("y"),
 ]
 
-# %% ../../../notebooks/features/fraud.ipynb #add131ab
+# %% ../../../notebooks/features/fraud.ipynb #f0c63ed4
 def _known_frauds(days: int) -> list[Statistic]:
     return [
         Statistic(

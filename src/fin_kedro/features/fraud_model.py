@@ -31,13 +31,13 @@ def amount(t: ir.Table) -> ir.NumericValue:
 @handbook_features.feature(reason_column="time_of_week_us")
 def weekend(t: ir.Table) -> ir.NumericValue:
     """1 on Saturday and Sunday (UTC), else 0."""
-    return (t.time_of_week_us >= 5 * DAY).ifelse(1.0, 0.0)
+    return (t.time_of_week_us >= 5 * DAY).cast("float64")
 
 
 @handbook_features.feature(reason_column="time_of_day_us")
 def night(t: ir.Table) -> ir.NumericValue:
     """1 between midnight and seven (UTC), else 0."""
-    return (t.time_of_day_us < NIGHT_ENDS).ifelse(1.0, 0.0)
+    return (t.time_of_day_us < NIGHT_ENDS).cast("float64")
 
 # %% ../../../notebooks/features/fraud_model.ipynb #991cd4b8
 Define = Callable[[ir.Table], ir.NumericValue]
@@ -146,7 +146,7 @@ def used_today(t: ir.Table) -> ir.NumericValue:
 @fraud_features.feature(reason_column="customer_nights_30d")
 def night_unusual(t: ir.Table) -> ir.NumericValue:
     """1 at night, 0 by day, less the share of the card's purchases before that were at night."""
-    at_night = (t.time_of_day_us < NIGHT_ENDS).ifelse(1.0, 0.0)
+    at_night = (t.time_of_day_us < NIGHT_ENDS).cast("float64")
     return at_night - ratio(t.customer_nights_30d, t.customer_count_30d - 1.0)
 
 # %% ../../../notebooks/features/fraud_model.ipynb #bbff508e
@@ -186,7 +186,7 @@ def terminal_visits(t: ir.Table) -> ir.NumericValue:
 @fraud_features.feature(reason_column="pair_count_30d")
 def terminal_new(t: ir.Table) -> ir.NumericValue:
     """1 if the card was not used at this terminal in a month, else 0."""
-    return (t.pair_count_30d == 0).ifelse(1.0, 0.0)
+    return (t.pair_count_30d == 0).cast("float64")
 
 # %% ../../../notebooks/features/fraud_model.ipynb #c694ce41
 def _counted(name: str, column: str, description: str) -> None:

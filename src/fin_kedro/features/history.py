@@ -51,12 +51,18 @@ def offline(
     _refuse_tables(features, transactions, labels)
     form = _form(form, transactions)
     changes = _versions(features, transactions, labels)
-    alone = {v.name: _whole(v.value(transactions)) for v in features.row_values}
-    rows = transactions.mutate(**alone)
+    rows = transactions
+    compute = _by_range if form == "range" else _by_sums
     for number, key in enumerate(features.keys):
         entity = _Entity(features, key, f"_{number}")
-        rows = (_by_range if form == "range" else _by_sums)(entity, rows, transactions, changes)
-    return rows.select(*transactions.columns, *features.names)
+        if number:  # narrow tables joined by id: columns of other entities are not sorted along
+            part = compute(entity, transactions, changes)
+            part = part.select(*entity.names, **{entity.own("id_of"): features.id})
+            rows = rows.join(part, rows[features.id] == part[entity.own("id_of")])
+        else:
+            rows = compute(entity, rows, changes).select(*rows.columns, *entity.names)
+    alone = {v.name: _whole(v.value(rows)) for v in features.row_values}
+    return rows.mutate(**alone).select(*transactions.columns, *features.names)
 
 # %% ../../../notebooks/features/history.ipynb #7eaf79ae
 def _form(form: str | None, table: ir.Table) -> str:
@@ -96,6 +102,11 @@ class _Entity:
     features: EventFeatures
     key: tuple[str, ...]
     mark: str
+
+    @property
+    def names(self) -> list[str]:
+        """The statistics' columns."""
+        return [s.name for s in self.features.statistics if s.key == self.key]
 
     @property
     def sums(self) -> list[Statistic]:
@@ -231,11 +242,9 @@ def _frame_value(frames: _Frames, s: Statistic, total: ir.IntegerValue) -> ir.In
     return _whole(total)
 
 
-def _by_range(
-    entity: _Entity, rows: ir.Table, transactions: ir.Table, changes: ir.Table
-) -> ir.Table:
+def _by_range(entity: _Entity, transactions: ir.Table, changes: ir.Table) -> ir.Table:
     """Add one key's statistics by RANGE windows, then what late rows and frauds change."""
-    rows = _settle_ties(entity, rows)
+    rows = _settle_ties(entity, transactions)
     frames = _Frames(entity, rows, {}, {})
     ends = _frame_columns(frames)
     rows = rows.mutate(**frames.columns, **_previous_windows(entity, rows))
@@ -369,12 +378,10 @@ def _with_sums(entity: _Entity, rows: ir.Table) -> ir.Table:
         made[s.name] = _whole(value + _amount(s, rows) if s.includes_current else value)
     return rows.mutate(**made)
 
-# %% ../../../notebooks/features/history.ipynb #852535e0
-def _by_sums(
-    entity: _Entity, rows: ir.Table, transactions: ir.Table, changes: ir.Table
-) -> ir.Table:
+# %% ../../../notebooks/features/history.ipynb #f35c54d8
+def _by_sums(entity: _Entity, transactions: ir.Table, changes: ir.Table) -> ir.Table:
     """Add one key's statistics by running sums over intervals of moments."""
-    rows = _settle_ties(entity, rows)
+    rows = _settle_ties(entity, transactions)
     rows = rows.mutate(**_previous_windows(entity, rows))
     rows = rows.mutate(**_previous_values(entity, rows))
     if not entity.sums:

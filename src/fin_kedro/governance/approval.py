@@ -118,7 +118,7 @@ def _check_report(ledger: Ledger, validated: Entry) -> None:
     path = ledger.resolve(validated.event["record"])
     if not path.exists():
         raise ApprovalError(
-            f"the validation record {path} is gone; validate again: `kedro run --pipeline credit`."
+            f"the validation record {path} is gone; validate again: `kedro run --pipelines credit`."
         )
     record = json.loads(path.read_text())
     texts = []

@@ -75,7 +75,7 @@ class LiveService:
 
 
 def open_live_application(
-    *, workflow: str, package: Path, release: Path, features: EventFeatures
+    *, workflow: str, package: Path, release: Path, features: EventFeatures, rows: str
 ) -> LiveApplication:
     """Verify and load what a service serves; exit with a clear message instead of serving it.
 
@@ -89,6 +89,7 @@ def open_live_application(
         found, record = web.released_package(workflow=workflow, package=package, release=release)
         check_features(found, features)
         scorer = Scorer(found, version=web.version_of(record), reference=features.id)
+        web.check_rows(scorer.words, rows)
         workers = worker_count(store)
     except (PackageError, ValueError) as error:
         raise SystemExit(f"{workflow} does not start: {error}") from None

@@ -86,15 +86,19 @@ class _AnswerBase(bentoml.IODescriptor):  # type: ignore[misc]
         return Response(to_json({cls.member: obj}), media_type="application/json")
 
 
-def open_application(*, workflow: str, package: Path, release: Path) -> Application:
+def open_application(
+    *, workflow: str, package: Path, release: Path, rows: str = "applications"
+) -> Application:
     """Verify and load what a service serves; exit with a clear message instead of serving it.
 
     With a release record (inside a bento) the package must have exactly its digest. Without one
-    (development) the decisions say version "development".
+    (development) the decisions say version "development". ``rows`` is what the service's method
+    calls them.
     """
     try:
         found, record = released_package(workflow=workflow, package=package, release=release)
         scorer = Scorer(found, version=version_of(record))
+        check_rows(scorer.words, rows)
     except PackageError as error:
         raise SystemExit(f"{workflow} does not start: {error}") from None
     keep_values_out_of_logs()
@@ -126,6 +130,16 @@ def released_package(
             f"{workflow!r}. Serve it with its own service."
         )
     return found, record
+
+
+def check_rows(words: Words, rows: str) -> None:
+    """Raise `PackageError` when a package calls its rows otherwise than the service's method."""
+    if words.rows != rows:
+        raise PackageError(
+            f"the package calls its rows {words.rows!r}, this service takes {rows!r}. Set the "
+            f"parameter decision.words: {{rows: {rows}, ...}} and train again, or name the rows "
+            "in service.py."
+        )
 
 
 def version_of(record: Mapping[str, Any]) -> str:

@@ -44,10 +44,24 @@ class Nursery:
         assert self._line() == "ready"
         self.child = 0
 
-    def begin(self, *, stream: Mapping[str, Any], store: str, until_end: bool, seen: Path) -> None:
+    def begin(
+        self,
+        *,
+        stream: Mapping[str, Any],
+        store: str,
+        until_end: bool,
+        seen: Path,
+        options: Mapping[str, Any] | None = None,
+    ) -> None:
         """Fork a consumer; ``seen`` is a file of two bytes: what it does, how often it applied."""
         seen.write_bytes(bytes([STARTING, 0]))
-        job = {"stream": stream, "store": store, "until_end": until_end, "seen": str(seen)}
+        job = {
+            "stream": stream,
+            "store": store,
+            "options": options or {},
+            "until_end": until_end,
+            "seen": str(seen),
+        }
         assert self._process.stdin is not None
         self._process.stdin.write(json.dumps(job) + "\n")
         self._process.stdin.flush()
@@ -73,7 +87,10 @@ class Nursery:
 
 
 def _consume(job: Mapping[str, Any]) -> None:
-    with Path(job["seen"]).open("r+b") as file, open_store(job["store"], FEATURES) as store:
+    with (
+        Path(job["seen"]).open("r+b") as file,
+        open_store(job["store"], FEATURES, **job["options"]) as store,
+    ):
         seen = mmap.mmap(file.fileno(), 2)
         consumer = StreamConsumer(
             store=_Watched(store, seen),  # type: ignore[arg-type]

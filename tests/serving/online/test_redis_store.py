@@ -8,12 +8,14 @@ import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from unittest.mock import Mock
 
+import pandas as pd
 import pytest
 import redis
 
 from fin_kedro.features.windows import DAY
-from fin_kedro.serving.online import StoreError, open_store
+from fin_kedro.serving.online import StoreError, open_store, redis_store
 from fin_kedro.serving.online.key_value import ATTEMPTS
 from fin_kedro.serving.online.redis_store import GRACE, RedisStore
 from tests.features.event_streams import FEATURES, expected, nearly_ordered
@@ -131,6 +133,63 @@ def test_a_broken_connection_after_the_exchange_does_not_count_twice(
                 store.score(row(1, 1))
         assert store.score(row(1, 1))["count_9_current"] == 1
         assert store.lookup(row(2, 2))["count_5"] == 1
+
+
+def history(seed: int) -> tuple[pd.DataFrame, pd.DataFrame]:
+    events = nearly_ordered(seed, lateness=0, length=150)
+    rows = pd.DataFrame([told for kind, told in events if kind == "transaction"])
+    return rows, pd.DataFrame([told for kind, told in events if kind == "label"])
+
+
+def test_a_warm_start_into_a_used_store_equals_one_into_an_empty_store(shelf: Shelf) -> None:
+    rows, labels = history(3)
+    with shelf.open(name="used") as used, shelf.open(name="empty") as empty:
+        used.score(rows.iloc[-1].to_dict())
+        assert used.warm_start(rows, labels) == empty.warm_start(rows, labels) == len(rows)
+        assert used.statistics() == empty.statistics()
+        for told in rows.to_dict("records"):
+            assert used.lookup(told) == empty.lookup(told)
+        assert empty.score(row("new", 5000)) == used.score(row("new", 5000))
+
+
+def test_a_warm_start_that_was_broken_off_is_noticed_and_begun_again(
+    shelf: Shelf, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows, labels = history(4)
+    monkeypatch.setattr(redis_store, "PART", 20)
+    with shelf.open() as store, shelf.open() as other:
+        assert isinstance(store, RedisStore)
+        with monkeypatch.context() as patched:
+            patched.setattr(store, "_write", Mock(side_effect=[None, None, KeyboardInterrupt]))
+            with pytest.raises(KeyboardInterrupt):
+                store.warm_start(rows, labels)
+        for refused in (other.lookup, other.score):
+            with pytest.raises(StoreError, match="broken off.*run the warm start again"):
+                refused(row(1, 1))
+        with pytest.raises(StoreError, match="another process fills"):
+            other.warm_start(rows, labels)
+        redis.Redis.from_url(shelf.url).delete(f"{shelf.prefix}-one:filler")  # a minute later
+        other.warm_start(rows, labels)
+        told = rows.to_dict("records")
+        assert store.statistics()["transactions"] == len(told)
+        for each in told:
+            assert store.lookup(each) == expected(FEATURES, each, told, labels.to_dict("records"))
+
+
+def test_an_exchange_while_the_store_is_being_filled_is_refused(
+    shelf: Shelf, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with shelf.open() as store:
+        fetch = store._fetch  # type: ignore[attr-defined]
+
+        def begun_meanwhile(keys: list[str]) -> list[bytes | None]:
+            values = fetch(keys)
+            redis.Redis.from_url(shelf.url).set(f"{shelf.prefix}-one:filling", "1")
+            return values  # type: ignore[no-any-return]
+
+        monkeypatch.setattr(store, "_fetch", begun_meanwhile)
+        with pytest.raises(StoreError, match="is being filled from history"):
+            store.score(row(1, 1))
 
 
 def free_port() -> int:

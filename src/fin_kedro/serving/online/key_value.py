@@ -13,14 +13,17 @@ from abc import abstractmethod
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
+import msgspec
+
 from fin_kedro.features.entity_state import Entity, KeyPlan, Record, pack_entity, unpack_entity
 
 from .frames import Offsets, StoreError, decode, encode
-from .store import Answer, Event, FeatureStore
+from .store import Answer, Event, FeatureStore, MemoryStore
 
 ATTEMPTS = 100
 VERSION = 8  # bytes of the version in front of a value
 NONE = b""  # the version of what is not there
+FIRST = (1).to_bytes(VERSION, "little")
 
 
 class Change(NamedTuple):
@@ -218,8 +221,27 @@ class KeyValueStore(FeatureStore):
         return dict(zip(self.plan.names, self.plan.answer(record, rows, entities), strict=True))
 
     def _entity_keys(self, record: Record) -> list[str]:
-        return [f"{at}:{json.dumps(key.name(record))}" for at, key in enumerate(self.plan.keys)]
+        return [_entity_key(at, key.name(record)) for at, key in enumerate(self.plan.keys)]
+
+
+def _entity_key(at: int, name: Any) -> str:
+    return f"{at}:{json.dumps(name)}"
 
 
 def _slot_key(identity: Any) -> str:
     return f"x:{json.dumps(identity)}"
+
+
+def packed_store(store: MemoryStore) -> Iterator[tuple[str, bytes]]:
+    """Return everything in a store as keys and first values."""
+    for records, _ in store._contents():
+        for packed in records:
+            identity = decode(packed)[0]
+            body = encode((msgspec.Raw(packed), store._labels.get(identity, [])))
+            yield _slot_key(identity), FIRST + body
+    for identity, versions in store._labels.items():
+        if identity not in store._records:
+            yield _slot_key(identity), FIRST + encode((None, versions))
+    for at, entities in enumerate(store._entities):
+        for name, entity in entities.items():
+            yield _entity_key(at, name), FIRST + pack_entity(entity)

@@ -32,7 +32,7 @@ from .frames import (
     read_frames,
     unpack_batch,
 )
-from .store import MemoryStore, _without_collecting, sync_folder
+from .store import MemoryStore, sync_folder, without_collecting
 
 SEGMENT = 16 << 20  # bytes: about 200,000 transactions
 
@@ -191,7 +191,7 @@ class LogStore(MemoryStore):
             for part in self.folder.glob("*.part"):
                 part.unlink()
         paths = sorted(self.folder.glob("*.log"))
-        with _without_collecting():
+        with without_collecting():
             for path in paths:
                 self._segments.append(_Segment(path))
                 size = self._read_segment(path, last=path == paths[-1])

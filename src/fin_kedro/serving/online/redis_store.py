@@ -12,17 +12,24 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
+from itertools import islice
 from typing import Any
+
+import redis
 
 from fin_kedro.features.entity_state import fingerprint
 from fin_kedro.features.windows import DAY, EventFeatures
 
 from .frames import Offsets, StoreError, check_fingerprint
-from .key_value import VERSION, Change, KeyValueStore
+from .key_value import VERSION, Change, KeyValueStore, packed_store
+from .store import MemoryStore
 
 GRACE = 7 * DAY
+LOCK = 60_000  # milliseconds that a warm start may be silent before another one takes over
+PART = 2_000  # keys in one message of a warm start
 EXCHANGE = f"""
-local changes = (#KEYS - 1)
+local changes = (#KEYS - 2)
+if redis.call('EXISTS', KEYS[#KEYS]) == 1 then return -1 end
 for i = 1, changes do
   if redis.call('GETRANGE', KEYS[i], 0, {VERSION - 1}) ~= ARGV[2 * i] then return 0 end
 end
@@ -30,7 +37,7 @@ for i = 1, changes do
   redis.call('SET', KEYS[i], ARGV[2 * i + 1], 'PX', ARGV[1])
 end
 for i = 2 * changes + 2, #ARGV, 2 do
-  redis.call('HSET', KEYS[#KEYS], ARGV[i], ARGV[i + 1])
+  redis.call('HSET', KEYS[#KEYS - 1], ARGV[i], ARGV[i + 1])
 end
 return 1
 """
@@ -52,8 +59,6 @@ class RedisStore(KeyValueStore):
         timeout: float = 5.0,
         **options: Any,
     ) -> None:
-        import redis
-
         super().__init__(features, **options)
         self._where = re.sub(r"//[^@/]*@", "//", url)  # without a password
         self._prefix = prefix
@@ -81,6 +86,41 @@ class RedisStore(KeyValueStore):
         """See `FeatureStore.close`."""
         self._redis.close()
 
+    def warm_start(self, transactions: Any, labels: Any) -> int:
+        """See `FeatureStore.warm_start`.
+
+        An empty store is filled with ready-made entities, several times as fast; until that is
+        done it refuses everything else. One that was broken off begins again.
+        """
+        filling = self._key("filling")
+        if not self._call("exists", filling) and next(self._slots(), None) is not None:
+            return super().warm_start(transactions, labels)
+        options = {"lateness_us": self.plan.lateness, "ahead_us": self.ahead_us}
+        with MemoryStore(self.features, **options) as made:
+            count = made.warm_start(transactions, labels)
+            self._fill(packed_store(made))
+        return count
+
+    def _fill(self, pairs: Iterator[tuple[str, bytes]]) -> None:
+        """Write keys into the empty store; nobody else may write to it meanwhile."""
+        lock, filling = self._key("filler"), self._key("filling")
+        if not self._call("set", lock, "1", nx=True, px=LOCK):
+            raise StoreError(
+                f"another process fills {self._where} ({self._prefix}); wait until it has, or "
+                f"{LOCK // 1000} s if it was ended."
+            )
+        self._call("set", filling, "1")
+        self._delete(kept={"specification", "offsets", "filler", "filling"})
+        while part := dict(islice(pairs, PART)):
+            self._write({self._key(name): value for name, value in part.items()})
+            self._call("set", lock, "1", px=LOCK)
+        self._call("delete", filling, lock)
+
+    def _delete(self, *, kept: set[str]) -> None:
+        for keys in self._scan(""):
+            if gone := [key for key in keys if key.decode() not in map(self._key, kept)]:
+                self._call("delete", *gone)
+
     def erase(self) -> None:
         """Delete every key of this store; for stores that were filled for a comparison only."""
         cursor = 0
@@ -95,27 +135,57 @@ class RedisStore(KeyValueStore):
         return f"{self._prefix}:{name}"
 
     def _fetch(self, keys: Sequence[str]) -> list[bytes | None]:
-        return self._call("mget", [self._key(key) for key in keys])  # type: ignore[no-any-return]
+        *values, filling = self._call("mget", [self._key(key) for key in (*keys, "filling")])
+        if filling is not None:
+            raise self._unfinished()
+        return values
+
+    def _unfinished(self) -> StoreError:
+        return StoreError(
+            f"{self._where} ({self._prefix}) is being filled from history, or that was broken off; "
+            "wait, or run the warm start again."
+        )
 
     def _exchange(self, changes: Sequence[Change], offsets: Offsets) -> bool:
-        keys = [*(self._key(change.key) for change in changes), self._key("offsets")]
+        keys = [self._key(change.key) for change in changes]
+        keys += [self._key("offsets"), self._key("filling")]
         arguments: list[Any] = [self._milliseconds]
         for change in changes:
             arguments += (change.version, change.value)
         for (topic, partition), at in offsets.items():
             arguments += (f"{topic} {partition}", at)
         try:
-            return bool(self._script(keys=keys, args=arguments))
+            done = self._script(keys=keys, args=arguments)
         except self._errors as error:
             raise self._failed(error) from error
+        if done < 0:
+            raise self._unfinished()
+        return bool(done)
 
     def _slots(self) -> Iterator[bytes]:
-        cursor = 0
-        while True:
-            cursor, keys = self._call("scan", cursor, match=_escaped(self._key("x:")), count=1000)
-            yield from (data for data in self._call("mget", keys) if data) if keys else ()
-            if cursor == 0:
-                return
+        seen: set[bytes] = set()  # a scan may name a key twice
+        for keys in self._scan("x:"):
+            new = [key for key in keys if key not in seen]
+            seen.update(new)
+            yield from (data for data in self._call("mget", new) if data) if new else ()
+
+    def _scan(self, start: str) -> Iterator[list[bytes]]:
+        """Return the keys of this store that begin with `start`."""
+        cursor = None
+        while cursor != 0:
+            cursor, keys = self._call(
+                "scan", cursor or 0, match=_escaped(self._key(start)), count=1000
+            )
+            yield keys
+
+    def _write(self, values: dict[str, bytes]) -> None:
+        pipe = self._redis.pipeline(transaction=False)
+        for key, value in values.items():
+            pipe.set(key, value, px=self._milliseconds)
+        try:
+            pipe.execute()
+        except self._errors as error:
+            raise self._failed(error) from error
 
     def _call(self, name: str, *arguments: Any, **options: Any) -> Any:
         try:

@@ -8,8 +8,8 @@ import ibis
 import pandas as pd
 
 from fin_kedro.features.windows import DAY, HOUR, EventFeatures, Statistic
-from fin_kedro.serving.online.history import recent_history
 from fin_kedro.serving.online.store import open_store
+from fin_kedro.serving.online.warming import recent_history
 from tests.serving.online.stream import START, stream_of_events
 
 FEATURES = EventFeatures(
