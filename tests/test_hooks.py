@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import ibis
 import numpy as np  # noqa: F401  loads the BLAS whose threads are limited
 import pytest
 from kedro.io import DataCatalog
@@ -78,10 +80,27 @@ def test_each_node_is_shown_with_its_place_and_time(capsys: pytest.CaptureFixtur
     hooks.before_pipeline_run(run_params={}, pipeline=Pipeline([first, second]))
     for step in (first, second):
         hooks.before_node_run(step)
-        hooks.after_node_run(step)
+        hooks.after_node_run(step, outputs={})
     lines = capsys.readouterr().err.splitlines()
     assert [line.split()[:2] for line in lines] == [["1/2", "one"], ["2/2", "two"]]
     assert all(line.endswith(" s") for line in lines)
+
+
+def test_a_table_is_computed_when_it_is_saved_and_that_is_the_nodes_time(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    step = node(lambda: None, None, ["table", "record"], name="computes")
+    hooks = ProgressHooks()
+    hooks.before_pipeline_run(run_params={}, pipeline=Pipeline([step]))
+    hooks.before_node_run(step)
+    hooks.after_node_run(step, outputs={"table": ibis.memtable({"a": [1]}), "record": {}})
+    assert capsys.readouterr().err == ""
+    for name in ("record", "table"):
+        hooks.before_dataset_saved(name, step)
+        time.sleep(0.12 if name == "table" else 0)
+        hooks.after_dataset_saved(name, step)
+    (line,) = capsys.readouterr().err.splitlines()
+    assert float(line.split()[-2]) >= 0.1
 
 
 def test_the_project_uses_all_three() -> None:

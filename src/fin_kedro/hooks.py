@@ -112,6 +112,7 @@ class ProgressHooks:
         self._run: Mapping[str, Any] = {}
         self._pipeline = Pipeline([])
         self._saved: set[str] = set()
+        self._waiting: set[str] = set()
 
     @hook_impl
     def before_pipeline_run(self, run_params: Mapping[str, Any], pipeline: Pipeline) -> None:
@@ -121,9 +122,20 @@ class ProgressHooks:
         self._run, self._pipeline, self._saved = run_params, pipeline, set()
 
     @hook_impl
-    def after_dataset_saved(self, dataset_name: str) -> None:
+    def before_dataset_saved(self, dataset_name: str, node: Node) -> None:
+        """A table is an expression until it is saved: that time is the node's own work."""
+        if dataset_name in self._waiting:
+            self._clock.start_node(node.name)
+
+    @hook_impl
+    def after_dataset_saved(self, dataset_name: str, node: Node) -> None:
         """Note what a resumed run need not make again."""
         self._saved.add(dataset_name)
+        if dataset_name in self._waiting:
+            self._clock.end_node(node.name)
+            self._waiting.remove(dataset_name)
+            if not self._waiting:
+                self._print_done(node)
 
     @hook_impl(tryfirst=True)
     def before_node_run(self, node: Node) -> None:
@@ -138,9 +150,15 @@ class ProgressHooks:
         self._clock.start_node(node.name)
 
     @hook_impl(trylast=True)
-    def after_node_run(self, node: Node) -> None:
-        """Say how long it took."""
-        seconds = self._clock.end_node(node.name)
+    def after_node_run(self, node: Node, outputs: Mapping[str, Any]) -> None:
+        """Say how long it took, unless tables are still to be computed."""
+        self._clock.end_node(node.name)
+        self._waiting = {name for name, data in outputs.items() if _is_expression(data)}
+        if not self._waiting:
+            self._print_done(node)
+
+    def _print_done(self, node: Node) -> None:
+        seconds = self._clock.nodes[node.name]
         self._done += 1
         print(
             f"  {self._done:>2}/{self._all} {node.name:<42} {seconds:6.1f} s",
@@ -171,6 +189,11 @@ class ProgressHooks:
     def after_pipeline_run(self, pipeline: Pipeline, catalog: Any) -> None:
         """Print the table and the next commands."""
         print_summary(pipeline, catalog, self._clock, self._run, finished=time.time())
+
+
+def _is_expression(data: Any) -> bool:
+    """Whether data is an Ibis table; found without importing Ibis."""
+    return type(data).__module__.startswith("ibis.")
 
 
 def _library_seconds() -> float:

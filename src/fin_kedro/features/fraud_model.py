@@ -195,11 +195,6 @@ def _counted(name: str, column: str, description: str) -> None:
 
 def _known(d: str) -> None:
     _counted(
-        f"card_frauds_{d}",
-        f"customer_known_frauds_{d}",
-        f"Frauds with the card in {d}, reported by now.",
-    )
-    _counted(
         f"terminal_frauds_by_now_{d}",
         f"terminal_known_frauds_{d}",
         f"Frauds at the terminal in {d}, reported by now.",

@@ -46,8 +46,9 @@ class RunClock:
         self._began[name] = time.perf_counter()
 
     def end_node(self, name: str) -> float:
-        """Note that a node ended; returns its seconds."""
-        self.nodes[name] = time.perf_counter() - self._began.get(name, time.perf_counter())
+        """Note that a node (or the computing of a table it made) ended; returns its seconds."""
+        now = time.perf_counter()
+        self.nodes[name] = self.nodes.get(name, 0.0) + now - self._began.get(name, now)
         return self.nodes[name]
 
     def shares(self, finished: float) -> tuple[float, float]:

@@ -7,6 +7,7 @@ times in a minute.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import mmap
 import os
@@ -20,9 +21,14 @@ from typing import Any
 
 from fin_kedro.serving.online.consumer import StreamConsumer
 from fin_kedro.serving.online.kafka import stream_settings
+from fin_kedro.serving.online.log_store import LogStore
+from fin_kedro.serving.online.redis_store import RedisStore
 from fin_kedro.serving.online.store import FeatureStore, open_store
 from tests.conftest import ROOT
 from tests.serving.online.stream import FEATURES, contracts
+
+# `open_store` imports these when it needs them: here, once for all children.
+STORES = (LogStore, RedisStore)
 
 # What a consumer was doing when it was killed.
 STARTING, WAITING, APPLYING = 0, 1, 2
@@ -69,8 +75,10 @@ class Nursery:
 
     def kill(self) -> None:
         """Kill the child, as `kill -9` does."""
-        os.kill(self.child, signal.SIGKILL)
-        assert self.wait() == -signal.SIGKILL
+        with contextlib.suppress(ProcessLookupError):  # it failed by itself; its status says so
+            os.kill(self.child, signal.SIGKILL)
+        status = self.wait()
+        assert status == -signal.SIGKILL, f"ended by itself with {status}; stderr says why"
 
     def wait(self) -> int:
         """Wait for the child; returns its exit status, negative for a signal."""

@@ -104,7 +104,7 @@ def holds_frame(data: bytes, start: int) -> bool:
 
 def unpack_batch(body: bytes) -> Batch:
     """Return the batch of a frame's body."""
-    return msgspec.msgpack.decode(body, type=_Stored).batch()
+    return _stored(body).batch()
 
 
 class _Stored(msgspec.Struct, array_like=True):
@@ -114,3 +114,6 @@ class _Stored(msgspec.Struct, array_like=True):
 
     def batch(self) -> Batch:
         return Batch([bytes(raw) for raw in self.records], self.labels, self.offsets)
+
+
+_stored = msgspec.msgpack.Decoder(_Stored).decode

@@ -176,6 +176,8 @@ class LogStore(MemoryStore):
             os.fsync(file)
             part.rename(path)
             sync_folder(self.folder)
+            if number == 1:
+                sync_folder(self.folder.parent)
         except BaseException:
             os.close(file)
             raise
