@@ -98,6 +98,22 @@ def test_what_may_be_forgotten_is_never_missed(seed: int, lateness: int) -> None
         state.take(kind, row)
 
 
+def test_a_row_at_the_very_edge_of_lateness_does_not_see_a_label_of_its_own_moment() -> None:
+    state, rows = Entities(lateness_us=10), []
+    moments = [*range(15), 24]  # the sixteenth one tidies up: 24 - 10 = 14 is settled
+    label = {"label_id": 1, "transaction_id": 10, "fraud": 1, "known_us": 14}
+    for moment in moments:
+        row = GOOD | {"transaction_id": moment, "event_us": moment, "known_us": moment}
+        state.take("transaction", row)
+        rows.append(row)
+        if moment == 14:
+            state.take("label", label)
+    for moment, count in ((14, 0), (15, 7)):
+        asked = GOOD | {"transaction_id": "new", "event_us": moment, "known_us": moment}
+        assert state.answer(asked)["frauds_of_customer"] == count
+        assert state.answer(asked) == expected(FEATURES, asked, rows, [label])
+
+
 def busy_entity(*, transactions: int, late: int = 0) -> tuple[Plan, Entity]:
     """A customer with a transaction each microsecond, windows of at most 12, and a label each."""
     plan = Plan(FEATURES, lateness_us=10)

@@ -42,7 +42,7 @@ DETECTION = {
     "false_positive_rate": 0.01,
     "costs": {"missed_fraud_share_of_amount": 1.0, "review": 200, "friction": 500},
 }
-ONLINE = "online_parity"
+HISTORY = ("online_parity", "time_travel")
 
 
 def make_project(folder: Path, *, rows: int = 6000, workflow: str = "credit") -> Path:
@@ -83,7 +83,8 @@ def as_transactions(tables: dict[str, Any], records: dict[str, Any]) -> dict[str
         "records": {
             **records,
             "contract": {**records["contract"], "columns": []},
-            ONLINE: {"memory": found, "log": found},
+            "online_parity": {"memory": found, "log": found},
+            "time_travel": {"features": 37, "journeys": [{"day": "2018-06-25", "rows": 2000}]},
         },
     }
 
@@ -99,7 +100,7 @@ def _catalog(workflow: str) -> dict[str, Any]:
         for name in TABLES
     }
     entries[f"{workflow}.scores"]["validator"] = {"type": "no.such.Validator"}
-    for name in (*RECORDS, *([ONLINE] if workflow == "fraud" else [])):
+    for name in (*RECORDS, *(HISTORY if workflow == "fraud" else ())):
         entries[f"{workflow}.{name}"] = {
             "type": "json.JSONDataset",
             "filepath": f"data/{workflow}/{name}.json",

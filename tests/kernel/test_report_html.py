@@ -17,7 +17,7 @@ from fin_kedro.kernel.gates import GateError, enforce_gates
 from fin_kedro.kernel.report_html import render_html
 from tests.kernel.evidence_factory import (
     DETECTION,
-    ONLINE,
+    HISTORY,
     RECORDS,
     ROOT,
     TABLES,
@@ -159,7 +159,7 @@ def test_report_needs_nothing_outside_itself(results: list[ReportResult], projec
 # transactions of cards
 
 WORDS = {"row": "transaction", "bad": "fraud", "declined": "blocked"}
-VERSIONS = {f"fraud.{name}": VERSION for name in (*TABLES, *RECORDS, ONLINE)}
+VERSIONS = {f"fraud.{name}": VERSION for name in (*TABLES, *RECORDS, *HISTORY)}
 
 
 @pytest.fixture(scope="module")
@@ -183,6 +183,7 @@ def test_a_fraud_desk_gets_its_own_report_from_the_same_notebook(desk: Path) -> 
     status = {verdict["code"]: verdict["status"] for verdict in result.verdicts}
     assert {"DET-AP", "DET-CARD", "DET-RECALL", "DET-MONEY"} <= set(status)
     assert status["PAR-ONLINE-MEMORY"] == status["PAR-ONLINE-LOG"] == "pass"
+    assert status["PIT-TRAVEL"] == "pass"
     assert status["STA-SCORE-OUT_OF_TIME"] in {"pass", "warn", "fail"}
     assert {status[c] for c in status if c.startswith("FAI-")} == {"not_applicable"}
     gates = open_policy(project_path=ROOT, workflow="fraud")["gates"]
@@ -195,12 +196,13 @@ def test_a_fraud_desk_gets_its_own_report_from_the_same_notebook(desk: Path) -> 
 
 
 @pytest.mark.slow
-def test_without_a_replay_the_online_gate_fails(desk: Path) -> None:
-    versions = {name: v for name, v in VERSIONS.items() if ONLINE not in name}
+def test_without_its_evidence_a_gate_fails(desk: Path) -> None:
+    versions = {name: v for name, v in VERSIONS.items() if name.split(".")[1] not in HISTORY}
     result = report_of(desk, versions=versions)
     assert result.error is None, result.error
-    (found,) = (v for v in result.verdicts if v["code"].startswith("PAR-ONLINE"))
-    assert found["status"] == "fail" and "the replay of transactions was not run" in found["detail"]
+    found = {v["code"]: (v["status"], v["detail"]) for v in result.verdicts}
+    assert found["PAR-ONLINE"][0] == found["PIT-TRAVEL"][0] == "fail"
+    assert "the replay of transactions was not run" in found["PAR-ONLINE"][1]
 
 
 def words_of(result: ReportResult) -> list[str]:

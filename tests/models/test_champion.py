@@ -13,7 +13,6 @@ from sklearn.metrics import average_precision_score, roc_auc_score
 
 from fin_kedro.models.calibration import calibrate, fit_platt
 from fin_kedro.models.champion import (
-    _balanced,
     _hold_out,
     champion_log_odds,
     model_frame,
@@ -225,38 +224,6 @@ def test_no_balance_is_no_change(champion: dict[str, Any]) -> None:
         imbalance={"method": "undersampling", "ratio": 50},
     )  # fmt: skip
     assert json.dumps(same) == json.dumps(enough) == json.dumps(champion)
-
-
-def test_undersampling_is_seeded_and_keeps_every_bad() -> None:
-    _, y = rare(2000)
-    draws = [_balanced(y, y, {"method": "undersampling", "ratio": 4}, seed) for seed in (1, 1, 2)]
-    (rows, _, held), (again, _, _), (other, _, _) = draws
-    assert rows is not None and again is not None and other is not None and held is not None
-    assert rows.tolist() == again.tolist() != other.tolist()
-    assert y[rows].sum() == y.sum() and len(rows) == 5 * y.sum()
-    assert (np.diff(rows) > 0).all(), "rows stay in their order"
-    assert held[y == 0].sum() == pytest.approx(4 * y.sum()) and (held[y == 1] == 1).all()
-
-
-def test_weights_give_the_balance_to_both_kinds_of_rows() -> None:
-    _, y = rare(2000)
-    rows, weight, held = _balanced(y, y[:500], {"method": "weights", "ratio": 4}, 1)
-    assert rows is None and weight is not None and held is not None
-    assert weight[y == 0].sum() == pytest.approx(4 * weight[y == 1].sum())
-    assert held.tolist() == weight[:500].tolist()
-
-
-@pytest.mark.parametrize(
-    ("imbalance", "message"),
-    [
-        ({"method": "smote", "ratio": 1}, "method is 'smote'; allowed: none, weights, undersamp"),
-        ({"method": "weights"}, "ratio is None; give goods for each bad"),
-        ({"method": "undersampling", "ratio": 0}, "ratio is 0; give goods"),
-    ],
-)
-def test_a_balance_that_is_none_is_refused(imbalance: dict[str, Any], message: str) -> None:
-    with pytest.raises(ValueError, match=message):
-        train_catboost(x=X, y=Y, features=FEATURES, settings=SETTINGS, imbalance=imbalance)
 
 
 # rows in time

@@ -13,8 +13,9 @@ import pytest
 
 from fin_kedro.features.model_table import build_model_table
 from fin_kedro.kernel.gates import GateError
-from fin_kedro.models.champion import model_frame, train_catboost
+from fin_kedro.models.champion import champion_log_odds, model_frame, train_catboost
 from fin_kedro.models.graph import score_frame
+from fin_kedro.models.scorecard import scorecard_log_odds
 from fin_kedro.pipelines.training import nodes
 from tests.pipelines.samples import (
     CHAMPION,
@@ -289,6 +290,33 @@ def test_what_needs_a_time_says_so(
 ) -> None:
     with pytest.raises(ValueError, match=message):
         nodes.train_champion(done["model_table"], done["features"], {**CHAMPION, **changes})
+
+
+# few bads
+
+
+def test_a_scorecard_of_fewer_goods_keeps_the_level(done: dict[str, Any]) -> None:
+    few = {**SCORECARD, "imbalance": {"method": "undersampling", "ratio": 0.5}, "seed": 2}
+    card, points = nodes.train_scorecard(done["model_table"], done["features"], few)
+    assert card == nodes.train_scorecard(done["model_table"], done["features"], few)[0]
+    assert card != done["scorecard"] and len(points) > 5
+    x = model_frame(done["model_table"].execute(), done["features"])
+    both = [scorecard_log_odds(c, x) for c in (card, done["scorecard"])]
+    assert both[0].mean() == pytest.approx(both[1].mean(), abs=0.25)  # log(1/share) is 0.6
+
+
+def test_a_scorecard_does_not_weigh(done: dict[str, Any]) -> None:
+    weighed = {**SCORECARD, "imbalance": {"method": "weights", "ratio": 1}}
+    with pytest.raises(ValueError, match="scorecard.imbalance.method is 'weights'; allowed: none,"):
+        nodes.train_scorecard(done["model_table"], done["features"], weighed)
+
+
+def test_a_champion_of_fewer_goods_is_another_one(done: dict[str, Any]) -> None:
+    few = {**CHAMPION, "imbalance": {"method": "undersampling", "ratio": 0.5}}
+    model, _ = nodes.train_champion(done["model_table"], done["features"], few)
+    x = model_frame(done["model_table"].execute(), done["features"])
+    shift = champion_log_odds(model, x).mean() - champion_log_odds(done["champion"], x).mean()
+    assert shift > 0.3
 
 
 # transactions of cards

@@ -9,12 +9,14 @@ import json
 import os
 import signal
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import httpx
 import psutil
 import pytest
+import redis
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -24,6 +26,7 @@ from fin_kedro.serving.online import open_store
 from fin_kedro.serving.release import ReleasedBento
 
 from .conftest import Server, served, wait_until_ready
+from .online.kinds import redis_url
 from .tiny_live import COUNT, FRAUDS, START, expected, transaction
 
 relaxed = settings(
@@ -333,6 +336,45 @@ def test_without_its_store_it_is_not_ready_and_answers_when_the_store_comes(
                 wait_until_ready(server)
                 assert score(client, of(own, 1)).status_code == 200
                 assert seen(client, own) == 1
+
+
+@pytest.fixture
+def redis_address() -> Iterator[str]:
+    """A Redis database for this test alone, empty before and after it."""
+    address = f"{redis_url().rpartition('/')[0]}/13"
+    client = redis.Redis.from_url(address)
+    _empty(client)
+    yield address
+    _empty(client)
+
+
+def _empty(client: redis.Redis) -> None:
+    for key in client.scan_iter(match="fin_kedro:*", count=1000):
+        client.delete(key)
+
+
+@pytest.mark.slow
+def test_workers_share_a_redis(
+    live_bento: ReleasedBento, tmp_path: Path, own: int, redis_address: str
+) -> None:
+    rows = [of(own, i, event_us=START, known_us=START + i) for i in range(40)]
+
+    async def send_all(url: str) -> set[int]:
+        """Each transaction twice, on connections of their own, so that both workers get some."""
+        async with httpx.AsyncClient(
+            base_url=url, timeout=60, trust_env=False, headers={"connection": "close"}
+        ) as client:
+            calls = (client.post("/score", json={"transactions": [row]}) for row in rows * 2)
+            return {response.status_code for response in await asyncio.gather(*calls)}
+
+    shared = {"FIN_KEDRO_STORE": redis_address, "FIN_KEDRO_WORKERS": "2"}
+    with served(live_bento, tmp_path, **shared) as server:
+        wait_until_ready(server)
+        assert asyncio.run(send_all(server.url)) == {200}
+        family = psutil.Process(server.process.pid).children(recursive=True)
+        assert sum("_bentoml_impl.worker" in " ".join(p.cmdline()) for p in family) == 2
+        with httpx.Client(base_url=server.url, timeout=30, trust_env=False) as client:
+            assert seen(client, own) == 40
 
 
 def _wait_until_alive(server: Server, seconds: float = 60) -> None:

@@ -247,6 +247,25 @@ def test_other_errors_keep_their_meaning(inner_status: int, status: int) -> None
     assert ((b"retry-after", b"1") in sent[0]["headers"]) is (status == 503)
 
 
+@pytest.mark.parametrize(
+    ("path", "body", "kind"),
+    [
+        ("/score", b'{"error": "store"}', "store-unavailable"),
+        ("/score", b'{"error": "busy"}', "overloaded"),
+        ("/readyz", b"not ready", "not-ready"),
+    ],
+)
+def test_a_store_that_fails_is_told_from_a_service_that_is_busy(
+    path: str, body: bytes, kind: str
+) -> None:
+    async def failing(scope: Any, receive: Any, send: Any) -> None:
+        await respond(send, 503, body)
+
+    sent, status, content = call(b"{}", inner=failing, path=path)
+    assert (status, content["type"].rpartition(":")[2]) == (503, kind)
+    assert (b"retry-after", b"1") in sent[0]["headers"]
+
+
 def test_an_unexpected_error_tells_nothing(caplog: pytest.LogCaptureFixture) -> None:
     async def broken(*_: Any) -> None:
         raise ValueError(SECRET)

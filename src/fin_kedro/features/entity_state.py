@@ -115,8 +115,7 @@ class Frauds(Track):
     def settle(self, before: int) -> None:
         """Let marks of transactions older than `before` go."""
         self.drop(before)
-        first = self.times[0] if self.times else before
-        gone = {name for name, mark in self.marks.items() if mark[0] < min(first, before)}
+        gone = {name for name, mark in self.marks.items() if mark[0] < before}
         for name in gone:
             del self.marks[name]
         if gone:

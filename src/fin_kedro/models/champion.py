@@ -18,9 +18,11 @@ from sklearn.metrics import average_precision_score, roc_auc_score
 from sklearn.model_selection import ParameterSampler, StratifiedKFold, train_test_split
 from tqdm import tqdm
 
+from .imbalance import balance
+
 # %% auto #0
-__all__ = ['IMBALANCE', 'UNREACHED', 'Splits', 'METRICS', 'model_frame', 'train_catboost', 'to_json', 'from_json',
-           'champion_log_odds', 'shap_values', 'search_settings']
+__all__ = ['UNREACHED', 'Splits', 'METRICS', 'model_frame', 'train_catboost', 'to_json', 'from_json', 'champion_log_odds',
+           'shap_values', 'search_settings']
 
 # %% ../../../notebooks/training/champion.ipynb #debe3b04
 def model_frame(table: pd.DataFrame, features: Mapping[str, Mapping[str, Any]]) -> pd.DataFrame:
@@ -42,45 +44,6 @@ def _pool(
     weight: np.ndarray | None = None,
 ) -> Pool:
     return Pool(x, y, cat_features=[n for n, f in features.items() if f["nominal"]], weight=weight)
-
-# %% ../../../notebooks/training/champion.ipynb #ce4ed6e7
-IMBALANCE = ("none", "weights", "undersampling")
-
-
-def _balanced(
-    y: np.ndarray, held: np.ndarray | None, imbalance: Mapping[str, Any] | None, seed: int
-) -> tuple[np.ndarray | None, np.ndarray | None, np.ndarray | None]:
-    """Which rows to fit on (None: all), their weights, and those of the rows held out.
-
-    Weights are None where every row counts once.
-    """
-    method, ratio = _checked_balance(imbalance or {"method": "none"})
-    goods, bads = int((y == 0).sum()), int((y == 1).sum())
-    if method == "none" or goods <= ratio * bads:
-        return None, None, None
-    share = ratio * bads / goods  # what is left of the goods
-    if method == "weights":
-        weight = np.where(y == 1, 1 / share, 1.0)
-        return None, weight, None if held is None else np.where(held == 1, 1 / share, 1.0)
-    drawn = np.random.default_rng(seed).choice(
-        np.flatnonzero(y == 0), size=round(ratio * bads), replace=False
-    )
-    rows = np.sort(np.concatenate([np.flatnonzero(y == 1), drawn]))
-    return rows, None, None if held is None else np.where(held == 1, 1.0, share)
-
-
-def _checked_balance(imbalance: Mapping[str, Any]) -> tuple[str, float]:
-    """Method and ratio; ValueError for another method or a ratio that is not above 0."""
-    method, ratio = imbalance.get("method"), imbalance.get("ratio")
-    if method not in IMBALANCE:
-        raise ValueError(
-            f"champion.imbalance.method is {method!r}; allowed: {', '.join(IMBALANCE)}."
-        )
-    if method != "none" and not (isinstance(ratio, int | float) and ratio > 0):
-        raise ValueError(
-            f"champion.imbalance.ratio is {ratio!r}; give goods for each bad, above 0, e.g. 20."
-        )
-    return method, float(ratio or 0)
 
 # %% ../../../notebooks/training/champion.ipynb #8945a438
 class _Progress:
@@ -115,16 +78,15 @@ def _fit(
         allow_writing_files=False,
         verbose=0,
     )
-    rows, weight, held_weight = _balanced(
-        y, held_out[1] if held_out else None, imbalance, int(settings.get("random_seed", 0))
-    )
-    if rows is not None:
-        x, y = x.iloc[rows], y[rows]
+    balanced = balance(y, imbalance, seed=int(settings.get("random_seed", 0)))
+    if balanced.rows is not None:
+        x, y = x.iloc[balanced.rows], y[balanced.rows]
+    held_weights = balanced.held_out_weights(held_out[1]) if held_out else None
     progress = _Progress(int(settings["iterations"]), label)
     try:
         model.fit(
-            _pool(x, y, features, weight),
-            eval_set=_pool(*held_out, features, held_weight) if held_out else None,
+            _pool(x, y, features, balanced.weights(y)),
+            eval_set=_pool(*held_out, features, held_weights) if held_out else None,
             early_stopping_rounds=patience,
             use_best_model=held_out is not None,
             callbacks=[progress],
@@ -156,7 +118,7 @@ def train_catboost(
         held_out_share: share of rows kept for early stopping; patience: trees without gain.
         seed: of the hold-out, of undersampling and of CatBoost.
         time: moment of each row, shape [rows]: the latest rows are held out. None: rows by chance.
-        imbalance: ``method`` (one of `IMBALANCE`) and ``ratio``, goods for each bad.
+        imbalance: see `fin_kedro.models.imbalance.balance`.
 
     Returns:
         ``{"kind": "catboost", "features", "nominal", "model", "trees"}``, JSON types only.

@@ -126,6 +126,7 @@ def train_woe_scorecard(
     y: np.ndarray,
     features: Mapping[str, Mapping[str, Any]],
     params: Mapping[str, Any],
+    shift: float = 0.0,
 ) -> dict[str, Any]:
     """Fit the scorecard.
 
@@ -135,6 +136,8 @@ def train_woe_scorecard(
         features: name to ``{"nominal": bool, "sign": -1 | 0 | 1}``.
         params: ``max_bins, min_share, min_information_value, inverse_penalty`` and the scale
             ``points_to_double_odds, base_points, base_odds`` (good to bad).
+        shift: what undersampling added to the log odds of these rows, taken out of the intercept
+            (prior correction: King and Zeng, *Logistic regression in rare events data*, 2001).
 
     Returns:
         A dict of JSON types: ``features, bins, coefficients, intercept, scale``.
@@ -155,7 +158,7 @@ def train_woe_scorecard(
         "features": kept,
         "bins": {n: told[n] | {"mean_woe": float(woe[n].mean())} for n in kept},
         "coefficients": dict(zip(kept, model.coef_[0].tolist(), strict=True)),
-        "intercept": float(model.intercept_[0]),
+        "intercept": float(model.intercept_[0]) - shift,
         "scale": {k: params[k] for k in ("points_to_double_odds", "base_points", "base_odds")},
     }
     return _with_points(card)

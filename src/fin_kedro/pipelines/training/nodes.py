@@ -42,6 +42,7 @@ from fin_kedro.models.champion import (
     train_catboost,
 )
 from ...models.graph import build_graph, score_frame
+from ...models.imbalance import balance
 from ...models.prequential import day_numbers, prequential_splits
 from ...models.scorecard import points_table, scorecard_log_odds, train_woe_scorecard
 
@@ -145,13 +146,24 @@ def _search_options(search: Mapping[str, Any], rows: pd.DataFrame) -> dict[str, 
 def train_scorecard(
     model_table: ir.Table, features: Mapping[str, Any], scorecard: Mapping[str, Any]
 ) -> tuple[dict[str, Any], pd.DataFrame]:
-    """Train the scorecard on the training part; also return its table of points."""
+    """Train the scorecard on the training part; also return its table of points.
+
+    With ``imbalance`` (none or undersampling, seeded by ``seed``) among its parameters, fewer goods
+    are learnt from, and the shift that this gives the log odds is taken out of the intercept.
+    """
     rows = _rows(model_table, "train")
+    imbalance = scorecard.get("imbalance") or {"method": "none"}
+    if imbalance["method"] == "weights":
+        raise ValueError("scorecard.imbalance.method is 'weights'; allowed: none, undersampling.")
+    balanced = balance(rows["target"].to_numpy(), imbalance, seed=scorecard.get("seed", 0))
+    if balanced.rows is not None:
+        rows = rows.iloc[balanced.rows]
     card = train_woe_scorecard(
         x=model_frame(rows, features),
         y=rows["target"].to_numpy(),
         features=features,
         params=scorecard,
+        shift=balanced.shift,
     )
     return card, points_table(card)
 
