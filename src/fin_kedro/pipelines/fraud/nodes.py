@@ -63,8 +63,8 @@ def compose_contract(
     specification = event_features(features)
     outcome = labels_contract.columns[specification.label]
     columns = dict(transactions_contract.columns)
-    for made in (*specification.row_values, *specification.statistics):
-        columns[made.name] = _history_column(made)
+    history: list[RowValue | Statistic] = [*specification.row_values, *specification.statistics]
+    columns |= {made.name: _history_column(made) for made in history}
     columns[outcome.name] = replace(outcome, role="target", line=0)
     return Contract(
         name=f"scored_{transactions_contract.name}",

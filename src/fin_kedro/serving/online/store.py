@@ -16,7 +16,7 @@ from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal, Self, TypeAlias
+from typing import Any, Self, TypeAlias
 
 from fin_kedro.features.entity_state import Entity, EventError, Plan, Record
 from fin_kedro.features.windows import DAY, EventFeatures
@@ -33,7 +33,6 @@ from .frames import (
     unpack_batch,
 )
 
-Kind: TypeAlias = Literal["transaction", "label"]
 Event: TypeAlias = tuple[str, Mapping[str, Any]]  # ("transaction" or "label", its columns)
 Answer: TypeAlias = dict[str, int | None]
 MANY = 50_000  # objects for which the garbage collector is told that they stay
@@ -102,6 +101,10 @@ class FeatureStore(ABC):
     @abstractmethod
     def _load(self, records: Sequence[Record], labels: Sequence[list[Any]]) -> None:
         """Take records and labels without answering."""
+
+    def erase(self) -> None:
+        """Delete everything that is kept, for stores that were filled for a comparison only."""
+        raise StoreError(f"a {type(self).__name__} cannot be erased; delete its folder.")
 
     @abstractmethod
     def close(self) -> None:
