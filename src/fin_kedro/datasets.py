@@ -5,6 +5,8 @@ from __future__ import annotations
 import csv
 import hashlib
 import json
+import os
+import sys
 import warnings
 from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
@@ -85,6 +87,11 @@ def _spark(settings: Mapping[str, Any]) -> Any:
     """Connect Ibis to the Spark session with these settings; a running one is used as it is."""
     # its pandas checks warn at every conversion; what we use of it is tested
     warnings.filterwarnings("ignore", "PySpark does not yet fully support pandas", FutureWarning)
+    if str(settings.get("spark.master", "")).startswith("local"):
+        # Python functions run in processes of their own: with this Python, and this package
+        os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
+        here = str(Path(__file__).parents[1])
+        settings = {"spark.executorEnv.PYTHONPATH": here, **settings}
     try:
         from pyspark.sql import SparkSession
 

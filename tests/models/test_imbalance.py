@@ -36,7 +36,9 @@ def test_undersampling_keeps_every_bad_and_the_ratio(y: np.ndarray, ratio: float
     assert np.exp(found.shift) == pytest.approx(goods / kept)
     assert found.weights(y[found.rows]) is None
     held = found.held_out_weights(y)
-    assert held is not None
+    if held is None:
+        assert kept == goods  # rounded up to all of them
+        return
     assert held[y == 0].sum() == pytest.approx(kept) and (held[y == 1] == 1).all()
 
 

@@ -1,0 +1,113 @@
+"""The same code on Spark gives the same numbers, to the last bit."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import ibis
+import numpy as np
+import pandas as pd
+import pytest
+from kedro.io import Version
+
+from fin_kedro.datasets import TableDataset
+from fin_kedro.features.fraud import fraud_statistics
+from fin_kedro.features.history import check_point_in_time, offline, rows_over_time
+from fin_kedro.features.windows import EventFeatures
+from fin_kedro.models.batch_scoring import batch_scores
+from fin_kedro.models.graph import build_graph, score_frame
+from fin_kedro.simulation.card_transactions import simulate
+from tests.features.reference_windows import reference
+from tests.models import lending
+from tests.spark import dataset, needs_java
+
+pytestmark = [needs_java, pytest.mark.slow]
+
+WORLD: dict[str, Any] = {
+    "customers": 40,
+    "terminals": 30,
+    "days": 45,
+    "radius": 60,
+    "fraud": {"terminals": {"daily": 0.5, "days": 10}},
+    "labels": {"late_share": 0.3, "false_alarm_share": 0.02, "corrected_share": 0.5},
+    "arrival": {"late_share": 0.1, "late_minutes": 3000},
+}
+
+
+@pytest.fixture(scope="module")
+def tables(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    """A small world with late rows, ties and corrected labels: as frames, and as Spark wrote it."""
+    world = simulate(settings=WORLD, seed=5)
+    frames = {"transactions": world.transactions, "labels": world.labels}
+    folder = tmp_path_factory.mktemp("spark")
+    paths = {name: folder / f"{name}.parquet" for name in frames}
+    for name, frame in frames.items():
+        dataset(paths[name]).save(ibis.memtable(frame))
+    return {"frames": frames, "paths": paths}
+
+
+def spark_tables(tables: dict[str, Any]) -> list[Any]:
+    return [dataset(path).load() for path in tables["paths"].values()]
+
+
+def test_spark_computes_the_statistics_of_duckdb(tables: dict[str, Any]) -> None:
+    memory = [ibis.memtable(frame) for frame in tables["frames"].values()]
+    expected = offline(fraud_statistics, *memory).order_by("transaction_id").to_pyarrow()
+    table = offline(fraud_statistics, *spark_tables(tables))
+    assert table.get_backend().name == "pyspark"
+    found = table.order_by("transaction_id").to_pyarrow()
+    assert found.schema.types == expected.schema.types
+    assert found.to_pylist() == expected.to_pylist()
+    late = tables["frames"]["transactions"].eval("known_us > event_us").sum()
+    assert late > 50 and len(tables["frames"]["labels"]) > 30  # or it would prove little
+
+
+def test_spark_says_what_two_plain_loops_say(tables: dict[str, Any]) -> None:
+    transactions = tables["frames"]["transactions"].head(250).to_dict("records")
+    labels = tables["frames"]["labels"].to_dict("records")
+    everything, reports = spark_tables(tables)
+    ids = [row["transaction_id"] for row in transactions]
+    rows = everything.filter(everything.transaction_id.isin(ids))
+    found = offline(fraud_statistics, rows, reports).order_by("transaction_id").to_pyarrow()
+    names = fraud_statistics.names
+    assert found.select(names).to_pylist() == reference(fraud_statistics, transactions, labels)
+
+
+def test_the_journey_in_time_runs_on_spark(tables: dict[str, Any]) -> None:
+    transactions, labels = spark_tables(tables)
+    few = EventFeatures(statistics=fraud_statistics.statistics[:4])
+    rows = rows_over_time(few, transactions, 1)
+    check_point_in_time(lambda t, told: offline(few, t, told), few, transactions, labels, rows)
+
+
+def test_a_versioned_table_of_spark_is_read_by_duckdb_and_hashed_by_its_rows(tmp_path: Path) -> None:
+    rows = pd.DataFrame({"a": range(100), "b": [None, "x"] * 50})
+    hashes = []
+    for version, frame in {"1": rows, "2": rows, "3": rows.assign(a=0)}.items():
+        saved = dataset(tmp_path / "t.parquet", version=Version(version, version))
+        saved.save(ibis.memtable(frame))
+        hashes.append(saved.content_hash())
+    assert hashes[0] == hashes[1] != hashes[2]
+    again = TableDataset(filepath=str(tmp_path / "t.parquet"), version=Version("1", None))
+    pd.testing.assert_frame_equal(again.load().order_by("a").execute(), rows, check_dtype=False)
+
+
+def test_a_graph_scores_the_same_on_both_engines(tmp_path: Path) -> None:
+    frame = lending.applications(rows=4992).assign(key=np.arange(4992))
+    _, told = lending.train(lending.model_table(frame), lending.outcome(frame), iterations=40)
+    graph = build_graph(
+        inputs=lending.INPUTS,
+        expressions=lending.expressions(),
+        nominal=lending.NOMINAL,
+        model=told,
+        calibration=lending.CALIBRATION,
+        reason_of=lending.REASON_OF,
+    )
+    dataset(tmp_path / "rows.parquet").save(ibis.memtable(frame))
+    table = dataset(tmp_path / "rows.parquet").load()
+    on_spark = batch_scores(graph, table, id="key").order_by("key").execute()
+    assert on_spark["key"].tolist() == frame["key"].tolist()
+    on_duckdb = batch_scores(graph, ibis.memtable(frame), id="key").order_by("key").execute()
+    assert (on_spark["probability"] == on_duckdb["probability"]).all()
+    assert (on_spark["probability"].to_numpy() == score_frame(graph, frame)[0]).all()

@@ -1,0 +1,29 @@
+"""Spark for tests: the settings of conf/spark, and a plain reason where there is no Java."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from tests.conftest import ROOT
+
+needs_java = pytest.mark.skipif(
+    shutil.which("java") is None, reason="Spark needs Java on the machine (no `java` on the PATH)"
+)
+
+
+def settings() -> dict[str, Any]:
+    """Return the ``connection`` of datasets under ``--env spark``, with less memory."""
+    conf = yaml.safe_load((ROOT / "conf/spark/globals.yml").read_text())
+    return {**conf["engine"], "spark.driver.memory": "1g", "spark.sql.shuffle.partitions": 2}
+
+
+def dataset(path: Path, **more: Any) -> Any:
+    """Return a table dataset that Spark reads and writes."""
+    from fin_kedro.datasets import TableDataset
+
+    return TableDataset(filepath=str(path), connection=settings(), **more)
