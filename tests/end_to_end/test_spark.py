@@ -18,7 +18,6 @@ from fin_kedro.features.windows import EventFeatures
 from fin_kedro.models.batch_scoring import batch_scores
 from fin_kedro.models.graph import build_graph, score_frame
 from fin_kedro.simulation.card_transactions import simulate
-from tests.features.reference_windows import reference
 from tests.models import lending
 from tests.spark import dataset, needs_java
 
@@ -63,17 +62,6 @@ def test_spark_computes_the_statistics_of_duckdb(tables: dict[str, Any]) -> None
     assert late > 50 and len(tables["frames"]["labels"]) > 30  # or it would prove little
 
 
-def test_spark_says_what_two_plain_loops_say(tables: dict[str, Any]) -> None:
-    transactions = tables["frames"]["transactions"].head(250).to_dict("records")
-    labels = tables["frames"]["labels"].to_dict("records")
-    everything, reports = spark_tables(tables)
-    ids = [row["transaction_id"] for row in transactions]
-    rows = everything.filter(everything.transaction_id.isin(ids))
-    found = offline(fraud_statistics, rows, reports).order_by("transaction_id").to_pyarrow()
-    names = fraud_statistics.names
-    assert found.select(names).to_pylist() == reference(fraud_statistics, transactions, labels)
-
-
 def test_the_journey_in_time_runs_on_spark(tables: dict[str, Any]) -> None:
     transactions, labels = spark_tables(tables)
     few = EventFeatures(statistics=fraud_statistics.statistics[:4])
@@ -81,7 +69,9 @@ def test_the_journey_in_time_runs_on_spark(tables: dict[str, Any]) -> None:
     check_point_in_time(lambda t, told: offline(few, t, told), few, transactions, labels, rows)
 
 
-def test_a_versioned_table_of_spark_is_read_by_duckdb_and_hashed_by_its_rows(tmp_path: Path) -> None:
+def test_a_versioned_table_of_spark_is_read_by_duckdb_and_hashed_by_its_rows(
+    tmp_path: Path,
+) -> None:
     rows = pd.DataFrame({"a": range(100), "b": [None, "x"] * 50})
     hashes = []
     for version, frame in {"1": rows, "2": rows, "3": rows.assign(a=0)}.items():

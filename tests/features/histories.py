@@ -42,7 +42,13 @@ def histories(draw: st.DrawFn, longest: int = 14) -> tuple[Records, Records]:
         transactions.append(dict(zip(TRANSACTION, row, strict=True)))
     reports = draw(st.integers(0, longest if count else 2))
     labels = [
-        dict(zip(LABEL, [n, draw(st.integers(0, count)), draw(st.integers(0, 1)), draw(moments)], strict=True))
+        dict(
+            zip(
+                LABEL,
+                [n, draw(st.integers(0, count)), draw(st.integers(0, 1)), draw(moments)],
+                strict=True,
+            )
+        )
         for n in draw(st.permutations(range(reports)))
     ]
     return transactions, labels
@@ -57,7 +63,9 @@ def statistics(draw: st.DrawFn, name: str) -> Statistic:
     delay = draw(st.sampled_from([0, 0, 1, 3, 9])) if adds else 0
     return Statistic(
         name=name,
-        key=draw(st.sampled_from([("customer_id",), ("terminal_id",), ("customer_id", "terminal_id")])),
+        key=draw(
+            st.sampled_from([("customer_id",), ("terminal_id",), ("customer_id", "terminal_id")])
+        ),
         aggregate=aggregate,
         value=draw(st.sampled_from([cents, squared])) if aggregate in ("sum", "last") else None,
         of=of,

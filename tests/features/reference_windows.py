@@ -11,13 +11,16 @@ Record = Mapping[str, Any]
 
 
 def reference(
-    features: EventFeatures, transactions: Sequence[Record], labels: Sequence[Record]
+    features: EventFeatures,
+    transactions: Sequence[Record],
+    labels: Sequence[Record],
+    rows: Sequence[Record] | None = None,
 ) -> list[dict[str, int | None]]:
-    """Statistics of each transaction, in the order given."""
+    """Statistics of each transaction, or of some of them, in the order given."""
     return [
         {v.name: int(v.value(row)) for v in features.row_values}
         | {s.name: _value(s, row, transactions, labels) for s in features.statistics}
-        for row in transactions
+        for row in (transactions if rows is None else rows)
     ]
 
 

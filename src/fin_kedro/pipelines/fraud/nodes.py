@@ -17,6 +17,7 @@ import ibis.expr.types as ir
 
 from ...contracts.model import Column, Contract
 from ...contracts.naming import named_object
+from ...features.entity_state import fingerprint
 from ...features.history import check_point_in_time, offline
 from ...features.model_table import day_start, part_spans
 from ...features.windows import DAY, EventFeatures, RowValue, Statistic
@@ -61,6 +62,7 @@ def compose_contract(
         features: ``statistics``, the dotted path of an `EventFeatures`.
     """
     specification = event_features(features)
+    made_by = fingerprint(specification)  # a service refuses to start on another specification
     outcome = labels_contract.columns[specification.label]
     columns = dict(transactions_contract.columns)
     history: list[RowValue | Statistic] = [*specification.row_values, *specification.statistics]
@@ -68,7 +70,7 @@ def compose_contract(
     columns[outcome.name] = replace(outcome, role="target", line=0)
     return Contract(
         name=f"scored_{transactions_contract.name}",
-        version=f"{transactions_contract.version}+{labels_contract.version}",
+        version="+".join((transactions_contract.version, labels_contract.version, made_by)),
         path=transactions_contract.path,
         event=1,
         columns=columns,

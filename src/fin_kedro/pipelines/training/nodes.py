@@ -187,11 +187,12 @@ def calibrate_models(
 
 # %% ../../../../notebooks/training/nodes.ipynb #3c4d9ae0
 def set_decision_policy(decision: Mapping[str, Any]) -> dict[str, Any]:
-    """Derive the threshold: ``{"threshold", "reasons", "costs", "model"}``.
+    """Derive the threshold: ``{"threshold", "reasons", "costs", "model"}``, and ``words`` if given.
 
     Args:
         decision: ``costs`` (profit per application of the four outcomes), ``reasons`` (how many a
-            decision states) and ``model`` (which model decides: champion or scorecard).
+            decision states) and ``model`` (which model decides: champion or scorecard); ``words``,
+            where a decision is not called approve or decline (see `fin_kedro.serving.answers`).
     """
     if decision["model"] not in ("champion", "scorecard"):
         raise ValueError(f"decision.model is {decision['model']!r}; allowed: champion, scorecard.")
@@ -200,6 +201,7 @@ def set_decision_policy(decision: Mapping[str, Any]) -> dict[str, Any]:
         "reasons": int(decision["reasons"]),
         "costs": dict(decision["costs"]),
         "model": decision["model"],
+        **({"words": dict(decision["words"])} if "words" in decision else {}),
     }
 
 # %% ../../../../notebooks/training/nodes.ipynb #66e61fc4
