@@ -15,6 +15,7 @@ from kedro.config import MissingConfigException
 from kedro.io import DataCatalog, DatasetNotFoundError
 
 from fin_kedro.kernel.config import ProjectConfigLoader, project_config
+from fin_kedro.kernel.frames import to_frame
 from fin_kedro.kernel.policy import policy_of
 
 if TYPE_CHECKING:
@@ -132,6 +133,8 @@ def _check_versioned(entries: Mapping[str, Any], wanted: Mapping[str, str]) -> N
 def load_table(catalog: DataCatalog, name: str) -> pd.DataFrame:
     """Dataset `name` as a pandas frame, whichever engine it comes from (Ibis, Polars, pandas)."""
     loaded = catalog.load(name)
+    if hasattr(loaded, "to_pyarrow_batches"):
+        return to_frame(loaded)
     return loaded.to_pandas() if hasattr(loaded, "to_pandas") else loaded
 
 

@@ -1,4 +1,4 @@
-"""The policy in force for one workflow: what binds all, with what differs for this one laid over."""
+"""The policy in force for a workflow: what binds all, with what differs for it laid over."""
 
 from __future__ import annotations
 

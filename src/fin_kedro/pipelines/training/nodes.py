@@ -32,6 +32,7 @@ from ...checks.parity import parity_figures
 from ...checks.profit import mean_profit, optimal_threshold, profit_of
 from ...contracts.model import Contract
 from ...features.expressions import feature_columns, feature_expressions
+from ...kernel.frames import to_frame
 from ...kernel.gates import GateError
 from ...models.calibration import calibrate, fit_platt
 from fin_kedro.models.champion import (
@@ -47,9 +48,9 @@ from ...models.prequential import day_numbers, prequential_splits
 from ...models.scorecard import points_table, scorecard_log_odds, train_woe_scorecard
 
 # %% auto #0
-__all__ = ['MODELS', 'COLOURS', 'GOLDEN_ROWS', 'train_champion', 'train_scorecard', 'calibrate_models', 'set_decision_policy',
-           'score_rows', 'explain_champion', 'export_graphs', 'check_parity', 'raw_rows', 'measure_models',
-           'draw_figures', 'assemble_candidate', 'python_probability']
+__all__ = ['AT_ONCE', 'MODELS', 'COLOURS', 'GOLDEN_ROWS', 'train_champion', 'train_scorecard', 'calibrate_models',
+           'set_decision_policy', 'score_rows', 'explain_champion', 'export_graphs', 'check_parity', 'raw_rows',
+           'measure_models', 'draw_figures', 'assemble_candidate', 'python_probability']
 
 # %% ../../../../notebooks/training/nodes.ipynb #40300e74
 def _part(table: pd.DataFrame, part: str) -> pd.DataFrame:
@@ -61,7 +62,7 @@ def _part(table: pd.DataFrame, part: str) -> pd.DataFrame:
 
 def _rows(model_table: ir.Table, part: str) -> pd.DataFrame:
     """The rows of one part; the others stay where they are."""
-    rows = model_table.filter(model_table["part"] == part).execute()
+    rows = to_frame(model_table.filter(model_table["part"] == part))
     if rows.empty:
         parts = model_table.select("part").distinct().execute()["part"]
         raise ValueError(_no_rows(part, parts))
@@ -205,6 +206,9 @@ def set_decision_policy(decision: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 # %% ../../../../notebooks/training/nodes.ipynb #66e61fc4
+AT_ONCE = 200_000  # rows in the models' own form at a time: the table itself is in memory already
+
+
 def score_rows(
     model_table: ir.Table,
     features: Mapping[str, Any],
@@ -214,11 +218,15 @@ def score_rows(
     decision_policy: Mapping[str, Any],
 ) -> pd.DataFrame:
     """Log odds, calibrated probability and decision of each row, ordered by entity."""
-    table = model_table.execute()
-    x = model_frame(table, features)
+    table = to_frame(model_table.select("entity_id", "part", "target", *features))
     scores = table[["entity_id", "part", "target"]].copy()
     for name, model in (("champion", champion), ("scorecard", scorecard)):
-        scores[f"{name}_log_odds"] = _log_odds(model, x)
+        scores[f"{name}_log_odds"] = np.concatenate(
+            [
+                _log_odds(model, model_frame(table.iloc[start : start + AT_ONCE], features))
+                for start in range(0, len(table), AT_ONCE)
+            ]
+        )
         scores[f"{name}_probability"] = calibrate(
             calibrations[name], scores[f"{name}_log_odds"].to_numpy()
         )
@@ -316,7 +324,7 @@ def raw_rows(accepted: ir.Table, contract: Contract, entity_ids: list[str]) -> p
     columns = {c.name: accepted[c.name] for c in contract.features}
     wanted = ibis.memtable({"entity_id": entity_ids}, schema={"entity_id": "string"})
     table = accepted.select(entity_id=key, **columns).semi_join(wanted, "entity_id")
-    return table.execute().set_index("entity_id").loc[entity_ids]
+    return to_frame(table).set_index("entity_id").loc[entity_ids]
 
 # %% ../../../../notebooks/training/nodes.ipynb #b22772e4
 MODELS = ("champion", "scorecard")
@@ -371,7 +379,7 @@ def _of_cards(
     named = [detection[name] for name in ("cards", "time", "amount", "kind") if detection[name]]
     kept = model_table.filter(model_table["part"] == rows["part"].iloc[0])
     table = rows.merge(
-        kept.select("entity_id", *dict.fromkeys(named)).execute(),
+        to_frame(kept.select("entity_id", *dict.fromkeys(named))),
         on="entity_id", how="left", validate="one_to_one",
     )  # fmt: skip
     return {

@@ -1,0 +1,128 @@
+"""The Handbook's twelve windows: our specification on DuckDB and on Spark, and its peers."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import statistics
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import numpy as np
+import pytest
+
+from tests.conftest import ROOT
+
+from .conftest import Printer
+from .feature_engines import DAY, NAMES
+
+# Sizes by the simulator's factor; a share of the entities where all would take too long, scaled up.
+SIZES = {"1.75 million": 1.0, "7 million": 4.0}
+ROUNDS = {"numba_pass": 3, "ours_on_duckdb": 3, "polars_rolling": 3, "ours_on_spark": 1}
+PANDAS_SHARE = {"1.75 million": 1.0, "7 million": 0.1}
+LINE = "  {name:<26} {work:>7.1f} s  {ratio:>6.2f} x  {peak:>5.2f} GiB  start {start:>4.1f} s{note}"
+
+
+def bench_feature_engines(say: Printer, tmp_path: Path) -> None:
+    """Processor seconds (all threads and processes) from reading Parquet to having written it."""
+    for size, factor in SIZES.items():
+        data, rows = make_data(tmp_path / size.split()[0], factor)
+        spent: dict[str, list[dict[str, float]]] = {name: [] for name in ROUNDS}
+        for turn in range(max(ROUNDS.values())):  # in turns, for noisy neighbours
+            for name, wanted in ROUNDS.items():
+                if turn < wanted and not (name == "ours_on_spark" and shutil.which("java") is None):
+                    spent[name].append(measure(name, data))
+        share = PANDAS_SHARE[size]
+        spent["pandas_apply"] = [measure("pandas_apply", data, share)]
+        spent["pandas_apply"][0]["work"] /= share
+        say(f"{rows:,} transactions, processor seconds; x is ours on DuckDB")
+        report(spent, share)
+        for name, rounds in spent.items():
+            if rounds:
+                check_equal(data, name)
+
+
+def bench_feature_growth(say: Printer, tmp_path: Path) -> None:
+    """Ours on DuckDB from 1.75 to 20 million rows, under the memory limit of conf/base."""
+    say("ours on DuckDB as the table grows")
+    for factor in (1.0, 4.0, 11.4):
+        data, rows = make_data(tmp_path / str(factor), factor)
+        told = measure("ours_on_duckdb", data)
+        micro = 1e6 * told["work"] / rows
+        print(
+            f"  {rows:>12,} rows {told['work']:>7.1f} s  {micro:.2f} us a row  "
+            f"peak {told['peak']:.2f} GiB",
+            flush=True,
+        )
+        shutil.rmtree(data)
+
+
+def make_data(folder: Path, factor: float) -> tuple[Path, int]:
+    """Simulate, with unique times and labels known a day before the delay is over."""
+    from fin_kedro.simulation.card_transactions import simulate
+
+    folder.mkdir(parents=True)
+    world = simulate(settings={"factor": factor}, seed=1)
+    rows, labels = world.transactions.sort_values("event_us"), world.labels
+    rows["event_us"] += np.arange(len(rows))  # at most seconds, and never two at an instant
+    rows["known_us"] = rows["event_us"]
+    event = rows.set_index("transaction_id")["event_us"]
+    labels["known_us"] = event.loc[labels["transaction_id"]].to_numpy() + 6 * DAY
+    rows.to_parquet(folder / "transactions.parquet", index=False)  # in time's order, as they come
+    labels.to_parquet(folder / "labels.parquet", index=False)
+    return folder, len(rows)
+
+
+def measure(engine: str, data: Path, share: float = 1.0) -> dict[str, float]:
+    """Run one engine in a process of its own."""
+    output = data / f"{engine}.parquet"
+    shutil.rmtree(output, ignore_errors=True)
+    output.unlink(missing_ok=True)
+    paths = [str(data / "transactions.parquet"), str(data / "labels.parquet"), str(output)]
+    done = subprocess.run(
+        [sys.executable, "-m", "tests.benchmarks.feature_engines", engine, *paths, str(share)],
+        cwd=ROOT,
+        env={**os.environ, "PYTHONPATH": f"{ROOT}/src"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+def report(spent: dict[str, list[dict[str, float]]], share: float) -> None:
+    ours = statistics.median(told["work"] for told in spent["ours_on_duckdb"])
+    for name, rounds in spent.items():
+        if not rounds:
+            print(f"  {name:<26} not run: no Java on this machine", flush=True)
+            continue
+        median = {k: statistics.median(told[k] for told in rounds) for k in rounds[0]}
+        scaled = name == "pandas_apply" and share < 1
+        note = (
+            f"  ({len(rounds)} rounds)" if not scaled else f"  (from {share:.0%} of the entities)"
+        )
+        print(LINE.format(name=name, ratio=median["work"] / ours, note=note, **median), flush=True)
+
+
+def check_equal(data: Path, engine: str) -> None:
+    """Every engine gives our integers (pandas those of its share of entities)."""
+    source = data / f"{engine}.parquet"
+    files = f"{source}/*.parquet" if source.is_dir() else str(source)
+    same = " AND ".join(f"(b.{name} IS NULL OR a.{name} = b.{name})" for name in NAMES)
+    total = ", ".join(f"count(b.{name})" for name in NAMES)
+    query = f"""SELECT count(*), count(*) FILTER (NOT ({same})), {total}
+        FROM read_parquet('{data}/ours_on_duckdb.parquet') a
+        JOIN read_parquet('{files}') b USING (transaction_id)"""
+    found: Any = duckdb.connect().execute(query).fetchone()
+    assert found[1] == 0, f"{engine}: {found[1]} of {found[0]} rows differ"
+    assert min(found[2:]) > 0 and (engine == "pandas_apply" or min(found[2:]) == found[0])
+
+
+@pytest.fixture(autouse=True)
+def _quiet(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PYTHONWARNINGS", "ignore")
