@@ -35,7 +35,7 @@ environment:
 		"make PYTHON=python3.12 ..." >&2; exit 1; fi
 	@$(PYTHON) .ci/environment.py $(chosen)
 
-run: environment ## train, explain and validate the credit model (kedro run)
+run: environment ## train, explain and validate both models, credit and fraud (kedro run)
 	@$(BIN)/kedro run
 
 test: environment ## every test, and every notebook's examples

@@ -14,7 +14,8 @@ from tests.conftest import ROOT
 
 PIPELINES = register_pipelines()
 NAMED = pytest.mark.parametrize("name", PIPELINES)
-UNVERSIONED = {"contract"}  # a file of the repository: git holds its versions
+# files of the repository: git holds their versions
+UNVERSIONED = {"contract", "transactions_contract", "labels_contract"}
 IN_MLFLOW = {"mlflow_metrics"}  # kept under the run
 
 
@@ -71,7 +72,10 @@ def test_each_workflow_has_its_stages_and_is_whole() -> None:
         for stage in ("training", "validation"):
             assert set(PIPELINES[f"{workflow}_{stage}"].nodes) <= set(whole.nodes)
         assert f"{workflow}_release" in PIPELINES
-    assert set(PIPELINES["__default__"].nodes) == {n for w in WORKFLOWS for n in PIPELINES[w].nodes}
+    simulated = {*PIPELINES["fraud_simulation"].nodes}
+    assert not simulated & {*PIPELINES["fraud"].nodes}, "your own transactions are never simulated"
+    workflows = {n for w in WORKFLOWS for n in PIPELINES[w].nodes}
+    assert set(PIPELINES["__default__"].nodes) == workflows | simulated
 
 
 def test_a_run_never_releases() -> None:
@@ -96,14 +100,21 @@ def test_a_run_resumes_from_any_node(start: str, catalog: DataCatalog) -> None:
         assert is_versioned(dataset) or needed.split(".")[-1] in UNVERSIONED, needed
 
 
-def test_the_evidence_of_the_report_exists_before_it_is_written() -> None:
+@pytest.mark.parametrize("workflow", WORKFLOWS)
+def test_the_evidence_of_the_report_exists_before_it_is_written(workflow: str) -> None:
     pipeline = PIPELINES["__default__"]
     order = [node.name for node in pipeline.nodes]
-    report = order.index("credit.write_validation_report")
+    report = order.index(f"{workflow}.write_validation_report")
     for node in pipeline.nodes:
         if set(node.outputs) & set(pipeline.nodes[report].inputs):
             assert order.index(node.name) < report
 
 
-def test_gates_come_last() -> None:
-    assert PIPELINES["credit"].nodes[-1].name == "credit.enforce_gates"
+@pytest.mark.parametrize("workflow", WORKFLOWS)
+def test_gates_come_last(workflow: str) -> None:
+    assert PIPELINES[workflow].nodes[-1].name == f"{workflow}.enforce_gates"
+
+
+def test_no_fraud_model_is_validated_before_both_proofs_are_there() -> None:
+    report = next(n for n in PIPELINES["fraud"].nodes if n.name == "fraud.write_validation_report")
+    assert {"fraud.online_parity", "fraud.time_travel"} <= set(report.inputs)

@@ -42,6 +42,7 @@ DETECTION = {
     "false_positive_rate": 0.01,
     "costs": {"missed_fraud_share_of_amount": 1.0, "review": 200, "friction": 500},
 }
+WORDS = {"row": "transaction", "bad": "fraud", "refuse": "block"}
 HISTORY = ("online_parity", "time_travel")
 
 
@@ -83,6 +84,7 @@ def as_transactions(tables: dict[str, Any], records: dict[str, Any]) -> dict[str
         "records": {
             **records,
             "contract": {**records["contract"], "columns": []},
+            "decision_policy": {**records["decision_policy"], "words": WORDS},
             "online_parity": {"memory": found, "log": found},
             "time_travel": {"features": 37, "journeys": [{"day": "2018-06-25", "rows": 2000}]},
         },

@@ -158,7 +158,6 @@ def test_report_needs_nothing_outside_itself(results: list[ReportResult], projec
 
 # transactions of cards
 
-WORDS = {"row": "transaction", "bad": "fraud", "declined": "blocked"}
 VERSIONS = {f"fraud.{name}": VERSION for name in (*TABLES, *RECORDS, *HISTORY)}
 
 
@@ -171,7 +170,7 @@ def desk(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def report_of(project: Path, **changes: Any) -> ReportResult:
     parameters = {
         "workflow": "fraud", "project_path": str(project), "bootstrap_replicates": 20, "seed": 1,
-        "versions": VERSIONS, "words": WORDS, "detection": DETECTION, **changes,
+        "versions": VERSIONS, "detection": DETECTION, **changes,
     }  # fmt: skip
     return execute_report(notebook=VALIDATION, parameters=parameters)
 

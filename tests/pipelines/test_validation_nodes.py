@@ -84,9 +84,7 @@ def test_a_report_that_left_a_gate_out_is_a_failure(kept: list[str]) -> None:
 # the report
 
 
-def written(
-    monkeypatch: pytest.MonkeyPatch, detection: dict[str, Any] | None, **report: Any
-) -> dict[str, Any]:
+def written(monkeypatch: pytest.MonkeyPatch, detection: dict[str, Any] | None) -> dict[str, Any]:
     """Write a report with a notebook that is not run; return the parameters it would get."""
     from fin_kedro.kernel import execution
 
@@ -102,7 +100,6 @@ def written(
         "bootstrap_replicates": 9,
         "seed": 1,
         "timeout": 60,
-        **report,
     }
     context = {"env": "ci", "versions": {"credit.scores": "v1"}}
     made = nodes.write_validation_report(CANDIDATE, settings, detection, context, "evidence")
@@ -110,15 +107,14 @@ def written(
     return given["parameters"]
 
 
-def test_the_report_is_told_what_rows_are(monkeypatch: pytest.MonkeyPatch) -> None:
-    told = written(monkeypatch, {"k": 100}, words={"row": "transaction"})
-    assert (told["words"], told["detection"]) == ({"row": "transaction"}, {"k": 100})
+def test_the_report_is_told_what_a_desk_asks(monkeypatch: pytest.MonkeyPatch) -> None:
+    told = written(monkeypatch, {"k": 100})
+    assert told["detection"] == {"k": 100}
     assert (told["workflow"], told["versions"]) == ("credit", {"credit.scores": "v1"})
 
 
-def test_applications_need_no_words(monkeypatch: pytest.MonkeyPatch) -> None:
-    told = written(monkeypatch, None)
-    assert (told["words"], told["detection"]) == ({}, {})
+def test_applications_ask_for_no_desk(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert written(monkeypatch, None)["detection"] == {}
 
 
 def test_a_workflow_may_have_evidence_of_its_own() -> None:

@@ -24,8 +24,7 @@ def write_validation_report(
 
     Args:
         candidate: the registered candidate.
-        report: ``notebook`` (path), ``bootstrap_replicates``, ``seed``, ``timeout`` (s, one cell),
-            and ``words`` where rows are no applications.
+        report: ``notebook`` (path), ``bootstrap_replicates``, ``seed``, ``timeout`` (s, one cell).
         detection: what is asked of a fraud desk; None where rows stand for themselves.
         run_context: ``env`` and ``versions`` of the evidence, filled in by the lineage hook
             (which also gives ``paths`` and the policy's ``gates``).
@@ -46,7 +45,6 @@ def write_validation_report(
             "versions": dict(run_context["versions"]),
             "bootstrap_replicates": report["bootstrap_replicates"],
             "seed": report["seed"],
-            "words": dict(report.get("words") or {}),
             "detection": dict(detection or {}),
         },
         timeout=report["timeout"],
