@@ -3,8 +3,8 @@
     python -m tests.benchmarks.feature_engines ENGINE TRANSACTIONS LABELS OUTPUT SHARE
 
 Each reads the same Parquet files and writes the id and twelve integers; a line of JSON tells what
-it took. Times are unique and labels known before the delay is over, so that engines which know neither
-ties nor late labels give the same numbers.
+it took. Times are unique and labels known before the delay is over, so that engines which know
+neither ties nor late labels give the same numbers.
 """
 
 from __future__ import annotations

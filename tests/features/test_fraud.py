@@ -82,7 +82,7 @@ def test_everything_says_what_it_is_and_where_the_idea_is_from() -> None:
 
 def test_squares_stay_within_what_stores_and_doubles_hold_exactly() -> None:
     squares = [s for s in fraud_statistics.statistics if s.name.startswith("customer_squares")]
-    assert len(squares) == 2
+    assert len(squares) == 3
     for s in squares:
         assert s.value is not None
         assert s.value({"amount_cents": 12_345}) == 12_345**2
@@ -94,4 +94,4 @@ def test_velocity_leaves_the_present_purchase_out_and_the_handbook_does_not() ->
     assert not by_name["customer_count_10min"].includes_current
     assert by_name["customer_count_1d"].includes_current
     assert by_name["terminal_frauds_7d"].delay_us == 7 * DAY
-    assert by_name["terminal_known_frauds_14d"].delay_us == 0
+    assert by_name["customer_known_frauds_30d"].delay_us == 0

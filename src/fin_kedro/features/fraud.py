@@ -5,6 +5,7 @@
 # %% ../../../notebooks/features/fraud.ipynb #93e94755
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from fin_kedro.features.windows import (
@@ -19,7 +20,7 @@ from fin_kedro.features.windows import (
 
 # %% auto #0
 __all__ = ['HANDBOOK', 'WHITROW', 'JHA', 'BAHNSEN', 'APATE', 'NIGHT_ENDS', 'WINDOWS', 'DELAY', 'handbook_statistics',
-           'LARGEST_SQUARED', 'fraud_statistics']
+           'LARGEST_SQUARED', 'READ', 'ORDINARY', 'fraud_statistics']
 
 # %% ../../../notebooks/features/fraud.ipynb #ac250fa2
 HANDBOOK = "Fraud Detection Handbook, 2022, chapter 3"
@@ -158,7 +159,7 @@ def _squares(days: int) -> Statistic:
         aggregate="sum",
         value=_squared_amount,
         window_us=days * DAY - 1,
-        description=f"Squared amounts of the card's earlier purchases in {days} days.",
+        description=f"Squared amounts of the card's earlier purchases in {days} day(s).",
         unit="square cents",
         source=JHA,
         reason=f"The amount is unlike the card's amounts of {days} days",
@@ -186,6 +187,7 @@ def _last_place(axis: str) -> Statistic:
 
 
 _habits = [
+    _squares(1),
     _squares(7),
     _squares(30),
     Statistic(
@@ -226,55 +228,49 @@ _habits = [
     _last_place("y"),
 ]
 
+# %% ../../../notebooks/features/fraud.ipynb #648894a5
+READ = "own: read from missed frauds"
+ORDINARY = 15_000  # cents: of a hundred genuine purchases, some two are above
+
+
+def _ordinary(days: int) -> Statistic:
+    return Statistic(
+        name=f"terminal_ordinary_frauds_{days}d",
+        aggregate="sum",
+        of="frauds",
+        value=lambda row: flag(row["amount_cents"] < ORDINARY),
+        window_us=days * DAY,
+        delay_us=DELAY,
+        strict=False,
+        description=f"Reported ordinary-sized frauds at the terminal in {days} days, a week ago.",
+        unit="purchases",
+        source=READ,
+        reason=f"Fraud of ordinary size was reported at the terminal in {days} days",
+        reason_code=f"TERMINAL_ORDINARY_{days}D",
+        **_terminal,
+    )
+
+
+_ages = [
+    *(replace(past, source=READ) for past in _handbook(21)[2:]),
+    *(_ordinary(days) for days in (7, 21, 30)),
+]
+
 # %% ../../../notebooks/features/fraud.ipynb #f0c63ed4
-def _known_frauds(days: int) -> list[Statistic]:
-    return [
-        Statistic(
-            name=f"{column}_known_frauds_{days}d",
-            aggregate="count",
-            of="frauds",
-            window_us=days * DAY - 1,
-            description=f"Frauds with the same {entity} in {days} days, reported by now.",
-            unit="purchases",
-            source=APATE,
-            reason=f"Fraud of the last {days} days with the {entity} was reported",
-            reason_code=f"{entity.upper()}_KNOWN_FRAUDS_{days}D",
-            **key,
-        )
-        for entity, column, key in (
-            ("card", "customer", _card),
-            ("terminal", "terminal", _terminal),
-        )
-    ]
-
-
-def _recent(days: int) -> list[Statistic]:
-    about = {**_terminal, "window_us": days * DAY - 1, "source": WHITROW}
-    return [
-        Statistic(
-            name=f"terminal_recent_count_{days}d",
-            aggregate="count",
-            description=f"Earlier purchases at the terminal in {days} days.",
-            unit="purchases",
-            reason=f"How busy the terminal was in the last {days} days",
-            reason_code=f"TERMINAL_RECENT_COUNT_{days}D",
-            **about,
-        ),
-        Statistic(
-            name=f"terminal_recent_sum_{days}d",
-            aggregate="sum",
-            value=_amount,
-            description=f"Amounts of earlier purchases at the terminal in {days} days.",
-            unit="cents",
-            reason=f"The amount is unlike the terminal's amounts of {days} days",
-            reason_code=f"TERMINAL_RECENT_SUM_{days}D",
-            **about,
-        ),
-    ]
-
-
-_reports = [s for days in (14, 30) for s in (*_known_frauds(days), *_recent(days))]
+_reported = Statistic(
+    name="customer_known_frauds_30d",
+    aggregate="count",
+    of="frauds",
+    description="Frauds with the same card in 30 days, reported by now.",
+    unit="purchases",
+    source=APATE,
+    reason="Fraud of the last 30 days with the card was reported",
+    reason_code="CARD_KNOWN_FRAUDS_30D",
+    **_card,
+    **_month,
+)
 
 fraud_statistics = EventFeatures(
-    row_values=_times, statistics=(*handbook_statistics.statistics, *_bursts, *_habits, *_reports)
+    row_values=_times,
+    statistics=(*handbook_statistics.statistics, *_bursts, *_habits, *_ages, _reported),
 )

@@ -16,7 +16,8 @@ from .windows import DAY, HOUR
 
 # %% auto #0
 __all__ = ['handbook_features', 'Define', 'fraud_features', 'amount', 'weekend', 'night', 'spent_today', 'used_today',
-           'night_unusual', 'hours_since', 'distance', 'speed', 'terminal_visits', 'terminal_new']
+           'night_unusual', 'usual_amount', 'amount_times_usual', 'amount_deviation_usual', 'hours_since', 'distance',
+           'speed', 'terminal_visits', 'terminal_new']
 
 # %% ../../../notebooks/features/fraud_model.ipynb #abc905b4
 handbook_features = Definitions(own_columns=False)
@@ -149,6 +150,63 @@ def night_unusual(t: ir.Table) -> ir.NumericValue:
     at_night = (t.time_of_day_us < NIGHT_ENDS).cast("float64")
     return at_night - ratio(t.customer_nights_30d, t.customer_count_30d - 1.0)
 
+# %% ../../../notebooks/features/fraud_model.ipynb #2a7acd4e
+def _usual(t: ir.Table) -> tuple[ir.NumericValue, ir.NumericValue]:
+    """Mean and variance of the card's amounts in the month before the last week."""
+    count = t.customer_count_30d - t.customer_count_7d
+    mean = ratio(t.customer_sum_30d - t.customer_sum_7d, count)
+    squares = ratio(t.customer_squares_30d - t.customer_squares_7d, count)
+    return mean, ibis.greatest(squares - mean * mean, 0.0) + 100_000.0
+
+
+@fraud_features.feature(reason_column="customer_sum_30d")
+def usual_amount(t: ir.Table) -> ir.NumericValue:
+    """Mean amount of the card in the month before the last week (currency units)."""
+    return _usual(t)[0] / 100.0
+
+
+@fraud_features.feature(reason_column="amount_cents")
+def amount_times_usual(t: ir.Table) -> ir.NumericValue:
+    """Amount as a multiple of the usual amount."""
+    return ratio(t.amount_cents, _usual(t)[0])
+
+
+@fraud_features.feature(reason_column="amount_cents")
+def amount_deviation_usual(t: ir.Table) -> ir.NumericValue:
+    """Amount less the usual one, in standard deviations."""
+    mean, variance = _usual(t)
+    return (t.amount_cents - mean) / variance.sqrt().nullif(0.0)
+
+
+def _of_late(d: str) -> None:
+    def unusual(t: ir.Table) -> ir.NumericValue:
+        (count, total), (mean, variance) = _before(t, d), _usual(t)
+        squares = t[f"customer_squares_{d}"] - mean * total * 2.0 + mean * mean * count
+        return ratio(squares, variance)
+
+    def level(t: ir.Table) -> ir.NumericValue:
+        (count, total), (mean, _) = _before(t, d), _usual(t)
+        return ratio(total, mean * count)
+
+    _add(
+        fraud_features,
+        f"unusual_{d}",
+        f"customer_squares_{d}",
+        f"Squared deviations from the usual amount of the card's purchases before, in {d}.",
+        unusual,
+    )
+    _add(
+        fraud_features,
+        f"level_{d}",
+        f"customer_sum_{d}",
+        f"Mean of the card's purchases before, in {d}, as a multiple of the usual amount.",
+        level,
+    )
+
+
+for _days in (1, 7):
+    _of_late(f"{_days}d")
+
 # %% ../../../notebooks/features/fraud_model.ipynb #bbff508e
 def _hours_since(t: ir.Table) -> ir.NumericValue:
     return t.customer_since_us / float(HOUR)
@@ -188,37 +246,56 @@ def terminal_new(t: ir.Table) -> ir.NumericValue:
     """1 if the card was not used at this terminal in a month, else 0."""
     return (t.pair_count_30d == 0).cast("float64")
 
+# %% ../../../notebooks/features/fraud_model.ipynb #79b33dec
+def _terminal_count(name: str, columns: str, description: str, define: Define) -> None:
+    _add(fraud_features, name, columns, description, define)
+
+
+_terminal_count(
+    "terminal_reported_21d",
+    "terminal_frauds_21d",
+    "Reported frauds at the terminal in 21d.",
+    lambda t: t.terminal_frauds_21d,
+)
+_terminal_count(
+    "terminal_risk_21d",
+    "terminal_frauds_21d",
+    "Share of reported fraud at the terminal in 21d.",
+    lambda t: ratio(t.terminal_frauds_21d, t.terminal_count_21d),
+)
+_terminal_count(
+    "terminal_reported_before_21d",
+    "terminal_frauds_30d",
+    "Reported frauds at the terminal in the nine days before those 21.",
+    lambda t: t.terminal_frauds_30d - t.terminal_frauds_21d,
+)
+
+
+def _about_the_terminal(d: str) -> None:
+    if d != "30d":
+        _terminal_count(
+            f"terminal_clean_{d}",
+            f"terminal_count_{d}",
+            f"Purchases at the terminal in {d} that were not reported.",
+            lambda t: t[f"terminal_count_{d}"] - t[f"terminal_frauds_{d}"],
+        )
+    if d != "1d":
+        _terminal_count(
+            f"terminal_ordinary_{d}",
+            f"terminal_ordinary_frauds_{d}",
+            f"Reported frauds of ordinary size at the terminal in {d}.",
+            lambda t: t[f"terminal_ordinary_frauds_{d}"],
+        )
+
+
+for _days in (1, 7, 21, 30):
+    _about_the_terminal(f"{_days}d")
+
 # %% ../../../notebooks/features/fraud_model.ipynb #c694ce41
 def _counted(name: str, column: str, description: str) -> None:
     _add(fraud_features, name, column, description, lambda t: t[column])
 
 
-def _known(d: str) -> None:
-    _counted(
-        f"terminal_frauds_by_now_{d}",
-        f"terminal_known_frauds_{d}",
-        f"Frauds at the terminal in {d}, reported by now.",
-    )
-    _add(
-        fraud_features,
-        f"terminal_share_by_now_{d}",
-        f"terminal_known_frauds_{d}",
-        f"Share of frauds, reported by now, in the terminal's purchases in {d}.",
-        lambda t: ratio(t[f"terminal_known_frauds_{d}"], t[f"terminal_recent_count_{d}"]),
-    )
-    _add(
-        fraud_features,
-        f"amount_times_terminal_{d}",
-        f"terminal_recent_sum_{d}",
-        f"Amount as a multiple of the terminal's mean in {d}.",
-        lambda t: ratio(
-            t.amount_cents * t[f"terminal_recent_count_{d}"], t[f"terminal_recent_sum_{d}"]
-        ),
-    )
-
-
-for _days in (14, 30):
-    _known(f"{_days}d")
 for _span in ("10min", "1h", "6h"):
     _counted(f"card_burst_{_span}", f"customer_count_{_span}", f"Card's purchases in {_span}.")
     _counted(
