@@ -96,9 +96,9 @@ def draw_bands(table: pd.DataFrame, *, overall: float) -> Figure:
 
 # %% ../../../notebooks/checks/pictures.ipynb #d0a0cf12
 @quiet
-def draw_reliability(tables: Mapping[str, pd.DataFrame]) -> Figure:
+def draw_reliability(tables: Mapping[str, pd.DataFrame], *, rare: bool = False) -> Figure:
     """Reliability curves from `reliability`, one a model, the first in blue,
-    with Wilson intervals."""
+    with Wilson intervals; on logarithmic axes where bads are `rare`."""
     figure, axis = plt.subplots(figsize=(3.8, 3.6))
     top = max(float(table[["mean_probability", "high"]].max().max()) for table in tables.values())
     axis.plot([0, top], [0, top], color=GREY, ls=":", lw=1)
@@ -110,6 +110,9 @@ def draw_reliability(tables: Mapping[str, pd.DataFrame]) -> Figure:
             table["mean_probability"], rate, yerr=error, fmt=mark, color=colour, ms=4, label=name
         )
     axis.set(xlabel="mean probability of the bin", ylabel="bad rate of the bin", aspect="equal")
+    if rare:
+        low = min(float(table["mean_probability"].min()) for table in tables.values()) / 2
+        axis.set(xscale="log", yscale="log", xlim=(low, 1), ylim=(low, 1))
     axis.legend(loc="upper left")
     return figure
 
@@ -235,7 +238,7 @@ def draw_precision_recall(*, target: Any, scores: Mapping[str, Any]) -> Figure:
         axis.plot(caught / bad.sum(), caught / flagged, color=colour, label=name, lw=1.3)
     axis.axhline(bad.mean(), color=GREY, lw=0.8, ls=":")
     axis.set(xlabel="recall", ylabel="precision", xlim=(0, 1), ylim=(0, 1.02))
-    axis.legend(loc="upper right")
+    axis.legend(loc="lower left")
     return figure
 
 

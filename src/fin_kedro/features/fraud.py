@@ -20,7 +20,7 @@ from fin_kedro.features.windows import (
 
 # %% auto #0
 __all__ = ['HANDBOOK', 'WHITROW', 'JHA', 'BAHNSEN', 'APATE', 'NIGHT_ENDS', 'WINDOWS', 'DELAY', 'handbook_statistics',
-           'LARGEST_SQUARED', 'READ', 'ORDINARY', 'fraud_statistics']
+           'LARGEST_SQUARED', 'MISSED', 'ORDINARY', 'fraud_statistics']
 
 # %% ../../../notebooks/features/fraud.ipynb #ac250fa2
 HANDBOOK = "Fraud Detection Handbook, 2022, chapter 3"
@@ -64,9 +64,13 @@ _card: dict[str, Any] = {"key": ("customer_id",)}
 _terminal: dict[str, Any] = {"key": ("terminal_id",)}
 
 
+def _span(days: int) -> str:
+    return f"{days} day" + ("s" if days > 1 else "")
+
+
 def _handbook(days: int) -> list[Statistic]:
     """Statistics of one window length."""
-    span = f"{days} day" + ("s" if days > 1 else "")
+    span = _span(days)
     card = {**_card, "window_us": days * DAY - 1, "includes_current": True, "source": HANDBOOK}
     past = {**_terminal, "window_us": days * DAY, "delay_us": DELAY, "strict": False}
     return [
@@ -159,10 +163,10 @@ def _squares(days: int) -> Statistic:
         aggregate="sum",
         value=_squared_amount,
         window_us=days * DAY - 1,
-        description=f"Squared amounts of the card's earlier purchases in {days} day(s).",
+        description=f"Squared amounts of the card's earlier purchases in {_span(days)}.",
         unit="square cents",
         source=JHA,
-        reason=f"The amount is unlike the card's amounts of {days} days",
+        reason=f"The amount is unlike the card's amounts of {_span(days)}",
         reason_code=f"CARD_SPREAD_{days}D",
         **_card,
     )
@@ -228,8 +232,8 @@ _habits = [
     _last_place("y"),
 ]
 
-# %% ../../../notebooks/features/fraud.ipynb #648894a5
-READ = "own: read from missed frauds"
+# %% ../../../notebooks/features/fraud.ipynb #fe4ea62d
+MISSED = "own: read from frauds that models missed"
 ORDINARY = 15_000  # cents: of a hundred genuine purchases, some two are above
 
 
@@ -242,9 +246,10 @@ def _ordinary(days: int) -> Statistic:
         window_us=days * DAY,
         delay_us=DELAY,
         strict=False,
-        description=f"Reported ordinary-sized frauds at the terminal in {days} days, a week ago.",
+        description=f"Reported frauds of ordinary size at the terminal in {days} days, "
+        "up to a week ago.",
         unit="purchases",
-        source=READ,
+        source=MISSED,
         reason=f"Fraud of ordinary size was reported at the terminal in {days} days",
         reason_code=f"TERMINAL_ORDINARY_{days}D",
         **_terminal,
@@ -252,19 +257,19 @@ def _ordinary(days: int) -> Statistic:
 
 
 _ages = [
-    *(replace(past, source=READ) for past in _handbook(21)[2:]),
+    *(replace(past, source=MISSED) for past in _handbook(21) if past.key == ("terminal_id",)),
     *(_ordinary(days) for days in (7, 21, 30)),
 ]
 
-# %% ../../../notebooks/features/fraud.ipynb #f0c63ed4
-_reported = Statistic(
+# %% ../../../notebooks/features/fraud.ipynb #9bee9686
+_known_fraud = Statistic(
     name="customer_known_frauds_30d",
     aggregate="count",
     of="frauds",
     description="Frauds with the same card in 30 days, reported by now.",
     unit="purchases",
     source=APATE,
-    reason="Fraud of the last 30 days with the card was reported",
+    reason="Fraud with the card was reported in the last 30 days",
     reason_code="CARD_KNOWN_FRAUDS_30D",
     **_card,
     **_month,
@@ -272,5 +277,5 @@ _reported = Statistic(
 
 fraud_statistics = EventFeatures(
     row_values=_times,
-    statistics=(*handbook_statistics.statistics, *_bursts, *_habits, *_ages, _reported),
+    statistics=(*handbook_statistics.statistics, *_bursts, *_habits, *_ages, _known_fraud),
 )
