@@ -412,6 +412,19 @@ def test_what_is_missing_or_impossible_is_named(
         scored_transactions(table, score=np.ones(50), settings={**SETTINGS, **changes})
 
 
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"k": 0}, "detection.k is 0; give the cards called in a day"),
+        ({"k": None}, "detection.k is None"),
+        ({"false_positive_rate": 1.5}, "false_positive_rate is 1.5; allowed is 0 to 1"),
+    ],
+)
+def test_what_is_asked_must_make_sense(changes: dict[str, Any], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        detection_table(bank_of(1), settings={**SETTINGS, **changes}, threshold=0.5)
+
+
 def test_each_transaction_has_one_score() -> None:
     table = table_of(np.random.default_rng(1), 50, 5, 2)
     with pytest.raises(ValueError, match="49 scores for 50 transactions"):

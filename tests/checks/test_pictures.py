@@ -76,6 +76,14 @@ def test_card_precision_names_days_and_k() -> None:
     assert labels[:2] == ["08-13", "08-15"] and len(labels) == 7
 
 
+@pytest.mark.parametrize(("rare", "scale"), [(False, "linear"), (True, "log")])
+def test_rare_bads_are_drawn_on_logarithmic_axes(rare: bool, scale: str) -> None:
+    bins = pd.DataFrame({"mean_probability": [0.001, 0.05], "bad_rate": [0.0, 0.06]})
+    bins = bins.assign(low=0.0, high=[0.002, 0.07])
+    axis = pictures.draw_reliability({"champion": bins}, rare=rare).axes[0]
+    assert (axis.get_xscale(), axis.get_yscale()) == (scale, scale)
+
+
 def test_kinds_are_named_with_how_many() -> None:
     kinds = pd.DataFrame(
         {"frauds": [1200, 3], "recall": [0.6, 1.0], "low": [0.5, np.nan], "high": [0.7, np.nan]},

@@ -248,12 +248,26 @@ def money_curve(data: Scored, *, costs: Mapping[str, float], points: int = 101) 
     flagged = [float((data.score >= cut).mean()) for cut in cuts]
     return pd.DataFrame({"threshold": cuts, "saved_share": saved, "flagged_share": flagged})
 
-# %% ../../../notebooks/checks/detection.ipynb #cc456255
+# %% ../../../notebooks/checks/detection.ipynb #8adfb443
+def _asked(settings: Mapping[str, Any]) -> tuple[int, float]:
+    """How many cards are called in a day, and the false positive rate.
+
+    ValueError when one is missing or makes no sense.
+    """
+    k, rate = settings.get("k"), settings.get("false_positive_rate")
+    if not isinstance(k, int) or k < 1:
+        raise ValueError(f"detection.k is {k!r}; give the cards called in a day, at least 1.")
+    if not isinstance(rate, int | float) or not 0 <= rate <= 1:
+        raise ValueError(f"detection.false_positive_rate is {rate!r}; allowed is 0 to 1.")
+    return k, float(rate)
+
+
 def _measures(
     data: Scored, settings: Mapping[str, Any], threshold: float
 ) -> Callable[[np.ndarray], dict[str, np.ndarray]]:
     """The function from counts of cards [replicates, cards] to every figure [replicates]."""
-    ranking, days, k = _Ranking(data), _card_days(data), int(settings["k"])
+    k, rate = _asked(settings)
+    ranking, days = _Ranking(data), _card_days(data)
     flagged = data.score >= threshold
     saved = saved_cents(data, flagged=flagged, costs=settings["costs"])
     values = {
@@ -270,7 +284,7 @@ def _measures(
         of = dict(zip(values, (counts @ sums).T, strict=True))
         with np.errstate(divide="ignore", invalid="ignore"):
             return {
-                **ranking.figures(counts, settings["false_positive_rate"]),
+                **ranking.figures(counts, rate),
                 f"card_precision_at_{k}": _found(days, counts, k)[0].mean(axis=1) / k,
                 "recall": of["caught"] / of["frauds"],
                 "precision": of["caught"] / of["flagged"],
@@ -441,7 +455,7 @@ def _figures_of(
         "fraud_rate": float(part.target.mean()),
         "flagged_share": float(flagged.mean()),
     }
-    ranking, rate = _Ranking(part), settings["false_positive_rate"]
+    ranking, (_, rate) = _Ranking(part), _asked(settings)
     there, caught = _per_card(part, [part.target, part.target * flagged]).T
 
     def measure(counts: np.ndarray) -> np.ndarray:

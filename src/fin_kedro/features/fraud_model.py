@@ -17,7 +17,7 @@ from .windows import DAY, HOUR
 # %% auto #0
 __all__ = ['handbook_features', 'Define', 'fraud_features', 'amount', 'weekend', 'night', 'spent_today', 'used_today',
            'night_unusual', 'usual_amount', 'amount_times_usual', 'amount_deviation_usual', 'hours_since', 'distance',
-           'speed', 'terminal_visits', 'terminal_new']
+           'speed', 'terminal_visits', 'terminal_new', 'terminal_risk_21d', 'terminal_reported_before_21d']
 
 # %% ../../../notebooks/features/fraud_model.ipynb #abc905b4
 handbook_features = Definitions(own_columns=False)
@@ -150,7 +150,7 @@ def night_unusual(t: ir.Table) -> ir.NumericValue:
     at_night = (t.time_of_day_us < NIGHT_ENDS).cast("float64")
     return at_night - ratio(t.customer_nights_30d, t.customer_count_30d - 1.0)
 
-# %% ../../../notebooks/features/fraud_model.ipynb #2a7acd4e
+# %% ../../../notebooks/features/fraud_model.ipynb #847c2687
 def _usual(t: ir.Table) -> tuple[ir.NumericValue, ir.NumericValue]:
     """Mean and variance of the card's amounts in the month before the last week."""
     count = t.customer_count_30d - t.customer_count_7d
@@ -207,7 +207,7 @@ def _of_late(d: str) -> None:
 for _days in (1, 7):
     _of_late(f"{_days}d")
 
-# %% ../../../notebooks/features/fraud_model.ipynb #bbff508e
+# %% ../../../notebooks/features/fraud_model.ipynb #9d7a7f0b
 def _hours_since(t: ir.Table) -> ir.NumericValue:
     return t.customer_since_us / float(HOUR)
 
@@ -246,58 +246,57 @@ def terminal_new(t: ir.Table) -> ir.NumericValue:
     """1 if the card was not used at this terminal in a month, else 0."""
     return (t.pair_count_30d == 0).cast("float64")
 
-# %% ../../../notebooks/features/fraud_model.ipynb #79b33dec
-def _terminal_count(name: str, columns: str, description: str, define: Define) -> None:
-    _add(fraud_features, name, columns, description, define)
-
-
-_terminal_count(
-    "terminal_reported_21d",
-    "terminal_frauds_21d",
-    "Reported frauds at the terminal in 21d.",
-    lambda t: t.terminal_frauds_21d,
-)
-_terminal_count(
-    "terminal_risk_21d",
-    "terminal_frauds_21d",
-    "Share of reported fraud at the terminal in 21d.",
-    lambda t: ratio(t.terminal_frauds_21d, t.terminal_count_21d),
-)
-_terminal_count(
-    "terminal_reported_before_21d",
-    "terminal_frauds_30d",
-    "Reported frauds at the terminal in the nine days before those 21.",
-    lambda t: t.terminal_frauds_30d - t.terminal_frauds_21d,
-)
-
-
-def _about_the_terminal(d: str) -> None:
-    if d != "30d":
-        _terminal_count(
-            f"terminal_clean_{d}",
-            f"terminal_count_{d}",
-            f"Purchases at the terminal in {d} that were not reported.",
-            lambda t: t[f"terminal_count_{d}"] - t[f"terminal_frauds_{d}"],
-        )
-    if d != "1d":
-        _terminal_count(
-            f"terminal_ordinary_{d}",
-            f"terminal_ordinary_frauds_{d}",
-            f"Reported frauds of ordinary size at the terminal in {d}.",
-            lambda t: t[f"terminal_ordinary_frauds_{d}"],
-        )
-
-
-for _days in (1, 7, 21, 30):
-    _about_the_terminal(f"{_days}d")
-
-# %% ../../../notebooks/features/fraud_model.ipynb #c694ce41
+# %% ../../../notebooks/features/fraud_model.ipynb #0408e256
 def _counted(name: str, column: str, description: str) -> None:
     _add(fraud_features, name, column, description, lambda t: t[column])
 
 
-for _span in ("10min", "1h", "6h"):
-    _counted(f"card_burst_{_span}", f"customer_count_{_span}", f"Card's purchases in {_span}.")
-    _counted(
-        f"terminal_burst_{_span}", f"terminal_count_{_span}", f"Terminal's purchases in {_span}."
+_counted("terminal_reported_21d", "terminal_frauds_21d", "Reported frauds at the terminal in 21d.")
+
+
+@fraud_features.feature(reason_column="terminal_frauds_21d")
+def terminal_risk_21d(t: ir.Table) -> ir.NumericValue:
+    """Share of reported fraud at the terminal in 21d."""
+    return ratio(t.terminal_frauds_21d, t.terminal_count_21d)
+
+
+@fraud_features.feature(reason_column="terminal_frauds_30d")
+def terminal_reported_before_21d(t: ir.Table) -> ir.NumericValue:
+    """Reported frauds at the terminal in the nine days before those 21."""
+    return t.terminal_frauds_30d - t.terminal_frauds_21d
+
+
+def _clean(d: str) -> None:
+    _add(
+        fraud_features,
+        f"terminal_clean_{d}",
+        f"terminal_count_{d}",
+        f"Purchases at the terminal in {d} that were not reported.",
+        lambda t: t[f"terminal_count_{d}"] - t[f"terminal_frauds_{d}"],
     )
+
+
+for _days in (1, 7, 21):
+    _clean(f"{_days}d")
+for _days in (7, 21, 30):
+    _counted(
+        f"terminal_ordinary_{_days}d",
+        f"terminal_ordinary_frauds_{_days}d",
+        f"Reported frauds of ordinary size at the terminal in {_days}d.",
+    )
+
+# %% ../../../notebooks/features/fraud_model.ipynb #8f1f49b1
+for _length in ("10min", "1h", "6h"):
+    _counted(
+        f"card_burst_{_length}", f"customer_count_{_length}", f"Card's purchases in {_length}."
+    )
+    _counted(
+        f"terminal_burst_{_length}",
+        f"terminal_count_{_length}",
+        f"Terminal's purchases in {_length}.",
+    )
+_counted(
+    "card_frauds_30d",
+    "customer_known_frauds_30d",
+    "Frauds with the card in 30d, reported by now.",
+)

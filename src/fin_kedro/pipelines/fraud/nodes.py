@@ -242,9 +242,10 @@ def _replay_span(
     known = accepted[specification.known]
     begin = day_start(settings["from"])
     later = accepted.filter(known >= begin).select(specification.known)
-    last = later.order_by(specification.known).limit(1, offset=int(settings["rows"])).execute()
-    if len(last):
-        return begin, int(last.iloc[0, 0])
+    rows = int(settings["rows"])
+    moments = later.order_by(specification.known).limit(rows + 1).execute()[specification.known]
+    if len(moments) > rows:
+        return begin, int(moments.iloc[rows])
     return begin, int(known.max().execute()) + 1
 
 

@@ -376,10 +376,10 @@ def _of_cards(
     """Each model's scored transactions; None where rows stand for themselves."""
     if not detection:
         return dict.fromkeys(MODELS)
-    named = [detection[name] for name in ("cards", "time", "amount", "kind") if detection[name]]
     kept = model_table.filter(model_table["part"] == rows["part"].iloc[0])
+    named = [detection.get(name) for name in ("cards", "time", "amount", "kind")]
     table = rows.merge(
-        to_frame(kept.select("entity_id", *dict.fromkeys(named))),
+        to_frame(kept.select("entity_id", *sorted(set(named) & set(kept.columns)))),
         on="entity_id", how="left", validate="one_to_one",
     )  # fmt: skip
     return {
