@@ -206,7 +206,8 @@ def _spent() -> tuple[float, float]:
         times = child.cpu_times()
         seconds += times.user + times.system
         status = Path(f"/proc/{child.pid}/status").read_text()
-        peak += 1024 * int(status.split("VmHWM:")[1].split()[0])
+        if "VmHWM:" in status:  # a child that has ended and is not yet gone has none
+            peak += 1024 * int(status.split("VmHWM:")[1].split()[0])
     return seconds, peak / 2**30
 
 
