@@ -295,8 +295,3 @@ for _length in ("10min", "1h", "6h"):
         f"terminal_count_{_length}",
         f"Terminal's purchases in {_length}.",
     )
-_counted(
-    "card_frauds_30d",
-    "customer_known_frauds_30d",
-    "Frauds with the card in 30d, reported by now.",
-)
