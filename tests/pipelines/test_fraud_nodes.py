@@ -52,6 +52,20 @@ def history(world: Simulation) -> pd.DataFrame:
     return nodes.compute_history(*tables(world), FEATURES, SPLIT).execute()
 
 
+# transactions
+
+
+def test_the_published_transactions_can_be_asked_for() -> None:
+    transactions, labels = nodes.simulate_transactions({"source": "published"})
+    assert transactions.count().execute() == 1_754_155  # Handbook, chapter 3
+    assert labels.filter(labels.fraud == 1).count().execute() == 14_681
+
+
+def test_another_source_is_refused() -> None:
+    with pytest.raises(ValueError, match="'kaggle'; allowed: rules, published"):
+        nodes.simulate_transactions({"source": "kaggle"})
+
+
 # the contract
 
 

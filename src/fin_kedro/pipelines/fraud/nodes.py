@@ -25,6 +25,7 @@ from ...kernel.gates import GateError
 from ...serving.online.replay import compare, replay
 from ...serving.online.store import FeatureStore, open_store
 from ...simulation.card_transactions import simulate
+from ...simulation.published_data import published_transactions
 
 # %% auto #0
 __all__ = ['SPECIFICATION', 'AFTER', 'simulate_transactions', 'event_features', 'compose_contract', 'compute_history',
@@ -35,9 +36,17 @@ def simulate_transactions(simulation: Mapping[str, Any]) -> tuple[ir.Table, ir.T
     """Simulate transactions and fraud reports.
 
     Args:
-        simulation: ``seed``, and ``settings`` (see `fin_kedro.simulation.card_transactions`).
+        simulation: ``source``: ``rules`` simulates with ``seed`` and ``settings`` (see
+            `fin_kedro.simulation.card_transactions`); ``published`` draws the Handbook's own
+            transactions again, and reads neither.
     """
-    made = simulate(settings=simulation["settings"], seed=simulation["seed"])
+    source = simulation.get("source", "rules")
+    if source not in ("rules", "published"):
+        raise ValueError(f"simulation.source is {source!r}; allowed: rules, published.")
+    if source == "published":
+        made = published_transactions()
+    else:
+        made = simulate(settings=simulation["settings"], seed=simulation["seed"])
     return ibis.memtable(made.transactions), ibis.memtable(made.labels)
 
 # %% ../../../../notebooks/fraud/nodes.ipynb #1ffe9d00

@@ -377,9 +377,9 @@ def _of_cards(
     if not detection:
         return dict.fromkeys(MODELS)
     kept = model_table.filter(model_table["part"] == rows["part"].iloc[0])
-    named = [detection.get(name) for name in ("cards", "time", "amount", "kind")]
+    named = {detection.get(name) for name in ("cards", "time", "amount", "kind")}
     table = rows.merge(
-        to_frame(kept.select("entity_id", *sorted(set(named) & set(kept.columns)))),
+        to_frame(kept.select("entity_id", *(name for name in kept.columns if name in named))),
         on="entity_id", how="left", validate="one_to_one",
     )  # fmt: skip
     return {
