@@ -174,7 +174,6 @@ def test_a_workflow_without_state(project: Path, workflow: str) -> None:
         ({"store": "floppy:a"}, "store 'floppy:a' is of no known kind"),
         ({"store": None}, "parameter fraud.online.store is not set"),
         ({"stream": None}, "parameter fraud.online.stream is not set"),
-        ({"stream": {"servers": "a"}}, "parameter fraud.online.stream: Object missing required"),
         (
             {"stream_credentials": "kafka"},
             "names the credentials 'kafka'; add them to conf/own/credentials.yml",

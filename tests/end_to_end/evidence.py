@@ -26,8 +26,8 @@ def sha256(path: Path) -> str:
     return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
-def ledger_events(ledger: Path) -> list[str]:
-    """The ledger's events in order; none when there is no ledger."""
+def ledger_events(ledger: Path, workflow: str = "credit") -> list[str]:
+    """The ledger's events of one workflow in order; none when there is no ledger."""
     if not ledger.exists():
         return []
     connection = sqlite3.connect(ledger)
@@ -35,7 +35,8 @@ def ledger_events(ledger: Path) -> list[str]:
         rows = connection.execute("SELECT event FROM ledger ORDER BY number").fetchall()
     finally:
         connection.close()
-    return [json.loads(text)["event"] for (text,) in rows]
+    entries = [json.loads(text) for (text,) in rows]
+    return [entry["event"] for entry in entries if entry["workflow"] == workflow]
 
 
 def written(project: Path) -> set[str]:
