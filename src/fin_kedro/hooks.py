@@ -22,8 +22,18 @@ from fin_kedro.kernel.summary import (
     print_summary,
     resume_command,
 )
+from fin_kedro.whole_versions import keep_versions_whole
 
 RUN_CONTEXT = "params:run_context"
+
+
+class WholeVersionHooks:
+    """A version of a dataset is visible whole or not at all, in a run and in a notebook."""
+
+    @hook_impl(tryfirst=True)
+    def after_catalog_created(self, catalog: Any) -> None:
+        """Let every versioned dataset of the project save in one step."""
+        keep_versions_whole(catalog)
 
 
 class ThreadHooks:

@@ -17,6 +17,7 @@ from kedro.io.core import DatasetError
 
 from fin_kedro.governance.ledger import Ledger
 from fin_kedro.governance.package import MODEL, read_package, write_package
+from fin_kedro.whole_versions import Draft, whole_version, withdraw
 
 # The state that a version is in after an event; the last event counts.
 STATES = {
@@ -104,6 +105,8 @@ class CandidateDataset(AbstractVersionedDataset[dict[str, Any], dict[str, Any]])
         ledger: path of the ledger.
     """
 
+    SAVES_WHOLE = True  # the ledger's entry follows what it speaks of
+
     def __init__(
         self,
         *,
@@ -121,7 +124,13 @@ class CandidateDataset(AbstractVersionedDataset[dict[str, Any], dict[str, Any]])
     def save(self, data: dict[str, Any]) -> None:
         """Write, log and register a candidate as `assemble_candidate` makes it."""
         _active_run()  # before anything is written
-        folder = Path(str(self._get_save_path()))
+        with whole_version(self) as draft:
+            record = self._write(draft.path, data)
+        self._enter(record, draft)
+        _point_to(self._workflow, record["version"], "candidate")
+
+    def _write(self, folder: Path, data: Mapping[str, Any]) -> dict[str, str]:
+        """Write the package and what MLflow calls it."""
         content = {k: data[k] for k in ("model", "contract", "decision", "golden")}
         digest = write_package(folder, workflow=self._workflow, **content)
         run_id, version = _register(self._workflow, folder, data, digest)
@@ -133,17 +142,37 @@ class CandidateDataset(AbstractVersionedDataset[dict[str, Any], dict[str, Any]])
             "trained_by": current_user(),
         }
         (folder.parent / "registered.json").write_text(json.dumps(record, indent=1, sort_keys=True))
-        self._ledger.append(
-            event="registered", workflow=self._workflow, version=version, digest=digest,
-            by=record["trained_by"], run_id=run_id, package=self._ledger.relative(folder),
-        )  # fmt: skip
+        return record
+
+    def _enter(self, record: Mapping[str, str], draft: Draft) -> None:
+        """Enter a package that is there in the ledger; one that cannot be entered goes again."""
+        known = {k: record[k] for k in ("workflow", "version", "digest", "run_id")}
+        package = self._ledger.relative(draft.final)
+        try:
+            self._ledger.append(
+                event="registered", **known, by=record["trained_by"], package=package
+            )
+        except BaseException:
+            withdraw(draft)
+            raise
 
     def load(self) -> dict[str, Any]:
         """Return ``workflow, version, digest, run_id, trained_by, package`` (folder, verified)."""
         folder = Path(str(self._get_load_path()))
         record: dict[str, Any] = json.loads((folder.parent / "registered.json").read_text())
+        self._check_entered(record, folder)
         read_package(folder, expected_digest=record["digest"])
         return {**record, "package": folder.as_posix()}
+
+    def _check_entered(self, record: Mapping[str, Any], folder: Path) -> None:
+        """Refuse a package whose run was killed between its writing and its registration."""
+        known = {k: record[k] for k in ("workflow", "version", "digest")}
+        if not self._ledger.entries(event="registered", **known):
+            raise RegistryError(
+                f"the candidate in {folder} is not in the ledger: its run was stopped while it was "
+                f"registered. `kedro run --pipelines {self._workflow}` makes another; or delete "
+                f"{folder.parent}."
+            )
 
     def _describe(self) -> dict[str, Any]:
         return {"workflow": self._workflow, "filepath": self._filepath, "version": self._version}
@@ -161,7 +190,7 @@ def _active_run() -> Any:
 
 
 def _register(workflow: str, folder: Path, data: Mapping[str, Any], digest: str) -> tuple[str, str]:
-    """Log the graph as an MLflow model with signature and example; give it the alias candidate."""
+    """Log the graph as an MLflow model with signature and example, and number it."""
     import mlflow
     from mlflow.models import ModelSignature
     from mlflow.types import ColSpec, Schema
@@ -195,8 +224,14 @@ def _register(workflow: str, folder: Path, data: Mapping[str, Any], digest: str)
             "package_digest": digest, "state": "candidate", "trained_by": current_user(),
         },
     ).version  # fmt: skip
-    client.set_registered_model_alias(workflow, "candidate", str(version))
     return run.info.run_id, str(version)
+
+
+def _point_to(workflow: str, version: str, alias: str) -> None:
+    """Give a registered version a name to be found by."""
+    import mlflow
+
+    mlflow.MlflowClient().set_registered_model_alias(workflow, alias, version)
 
 
 def _example(rows: Any, contract: Any) -> Any:
@@ -229,6 +264,8 @@ class ValidationRecordDataset(AbstractVersionedDataset[dict[str, Any], dict[str,
         ledger: path of the ledger.
     """
 
+    SAVES_WHOLE = True  # the ledger's entry follows what it speaks of
+
     def __init__(
         self,
         *,
@@ -243,14 +280,16 @@ class ValidationRecordDataset(AbstractVersionedDataset[dict[str, Any], dict[str,
 
     def save(self, data: dict[str, Any]) -> None:
         """Keep a record as `record_validation` makes it."""
-        path = Path(str(self._get_save_path()))
-        path.parent.mkdir(parents=True, exist_ok=True)
         kept = {**data, "report": {k: self._ledger.relative(v) for k, v in data["report"].items()}}
-        path.write_text(json.dumps(kept, indent=1, sort_keys=True, ensure_ascii=False))
+        with whole_version(self) as draft:
+            text = json.dumps(kept, indent=1, sort_keys=True, ensure_ascii=False)
+            draft.path.parent.mkdir(parents=True, exist_ok=True)
+            draft.path.write_text(text)
         candidate, event = data["candidate"], "validated" if data["passed"] else "failed"
         self._ledger.append(
             event=event, workflow=candidate["workflow"], version=candidate["version"],
-            digest=candidate["digest"], by=current_user(), record=self._ledger.relative(path),
+            digest=candidate["digest"], by=current_user(),
+            record=self._ledger.relative(draft.final),
             report_digest=data["report_digest"], failed_gates=data["failed_gates"],
         )  # fmt: skip
         tag_version(

@@ -17,6 +17,7 @@ from kedro.io import DataCatalog, DatasetNotFoundError
 from fin_kedro.kernel.config import ProjectConfigLoader, project_config
 from fin_kedro.kernel.frames import to_frame
 from fin_kedro.kernel.policy import policy_of
+from fin_kedro.whole_versions import keep_versions_whole
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -40,7 +41,7 @@ def open_catalog(
     wanted = {name: version for name, version in (versions or {}).items() if version}
     _check_versioned(entries, wanted)
     try:
-        return DataCatalog.from_config(
+        catalog = DataCatalog.from_config(
             entries, _credentials(loader), load_versions=wanted, validation_enabled=False
         )
     except DatasetNotFoundError as error:
@@ -48,6 +49,8 @@ def open_catalog(
             f"versions names datasets that the catalog does not hold: {error} "
             f"It holds {sorted(entries)}."
         ) from error
+    keep_versions_whole(catalog)
+    return catalog
 
 
 def _credentials(loader: ProjectConfigLoader) -> dict[str, Any]:
