@@ -14,7 +14,9 @@ from kedro.io import DataCatalog
 from kedro.pipeline import Pipeline, node
 from threadpoolctl import threadpool_info, threadpool_limits
 
-from fin_kedro.hooks import RUN_CONTEXT, LineageHooks, ProgressHooks, ThreadHooks
+from fin_kedro.hooks import ProgressHooks, SealHooks, ThreadHooks, WholeVersionHooks
+from fin_kedro.kernel.seal import check_seal
+from fin_kedro.kernel.sealing import RUN_CONTEXT
 from fin_kedro.settings import HOOKS
 
 
@@ -32,8 +34,8 @@ def test_numeric_libraries_use_one_thread_during_a_run(end: str) -> None:
         assert blas_threads() == {2}
 
 
-def lineage_hooks(root: Path, env: str | None = "ci") -> LineageHooks:
-    hooks, gates = LineageHooks(), {"policy": {"gates": {"AUC": {"min": 0.7}}}}
+def seal_hooks(root: Path, env: str | None = "ci") -> SealHooks:
+    hooks, gates = SealHooks(), {"policy": {"gates": {"AUC": {"min": 0.7}}}}
     hooks.after_context_created(SimpleNamespace(env=env, project_path=root, config_loader=gates))  # type: ignore[arg-type]
     return hooks
 
@@ -43,7 +45,7 @@ def test_a_node_that_asks_is_told_its_context(tmp_path: Path) -> None:
     config = {"a": {"type": "json.JSONDataset", "filepath": str(tmp_path / "a.json")}}
     catalog = DataCatalog.from_config(config)
     step = node(lambda a, c: None, ["a", RUN_CONTEXT], None, name="asks")
-    hooks = lineage_hooks(tmp_path)
+    hooks = seal_hooks(tmp_path)
     hooks.before_pipeline_run(run_params={}, pipeline=Pipeline([step]), catalog=catalog)
     hooks.after_dataset_loaded("a", step)
     told: Any = hooks.before_node_run(step)
@@ -60,7 +62,7 @@ def test_a_node_is_told_the_gates_of_its_workflow(
 ) -> None:
     own = {"fraud": {"gates": {"AUC": {"min": 0.8}}}}
     policy = {"policy": {"gates": {"AUC": {"min": 0.7}}, "workflows": own}}
-    hooks = LineageHooks()
+    hooks = SealHooks()
     hooks.after_context_created(
         SimpleNamespace(env=None, project_path=tmp_path, config_loader=policy)  # type: ignore[arg-type]
     )
@@ -71,7 +73,57 @@ def test_a_node_is_told_the_gates_of_its_workflow(
 
 
 def test_a_node_that_does_not_ask_is_left_alone(tmp_path: Path) -> None:
-    assert lineage_hooks(tmp_path).before_node_run(node(print, "a", None, name="quiet")) is None
+    assert seal_hooks(tmp_path).before_node_run(node(print, "a", None, name="quiet")) is None
+
+
+def sealed_run(root: Path, error: Exception | None = None) -> tuple[SealHooks, DataCatalog]:
+    """One node, told to the hooks as Kedro tells it, up to the end of the run."""
+    (root / "a.json").write_text("1")
+    files = {"a": root / "a.json", "b": root / "b.json", "seal": root / "seal.json"}
+    config = {name: {"type": "json.JSONDataset", "filepath": str(p)} for name, p in files.items()}
+    catalog = DataCatalog.from_config(config)
+    step, hooks = node(lambda a: a, "a", "b", name="step"), seal_hooks(root)
+    hooks.before_pipeline_run(
+        run_params={"run_id": "r"}, pipeline=Pipeline([step]), catalog=catalog
+    )
+    hooks.after_dataset_loaded("a", step)
+    hooks.before_node_run(step)
+    if error:
+        hooks.on_node_error(error, step)
+        return hooks, catalog
+    hooks.after_node_run(step)
+    hooks.before_dataset_saved(step)
+    catalog.save("b", 2)
+    hooks.after_dataset_saved("b", step)
+    return hooks, catalog
+
+
+def test_a_run_that_ends_is_sealed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    hooks, catalog = sealed_run(tmp_path)
+    hooks.after_pipeline_run(catalog=catalog)
+    seal = catalog.load("seal")
+    check_seal(seal)
+    assert seal["content"]["outcome"] == "completed"
+    assert set(seal["content"]["data"]["written"]) == {"b"}
+    assert seal["digest"][:12] in capsys.readouterr().err
+
+
+def test_a_run_that_fails_is_sealed_as_failed(tmp_path: Path) -> None:
+    error = ValueError("too few rows")
+    hooks, catalog = sealed_run(tmp_path, error)
+    hooks.on_pipeline_error(error=error, catalog=catalog)
+    seal = catalog.load("seal")
+    assert seal["content"]["outcome"] == "failed"
+    assert set(seal["content"]["data"]["read"]) == {"a"}
+    assert seal["occasion"]["error"]["step"] == "step"
+
+
+def test_a_seal_that_cannot_be_kept_hides_no_error(tmp_path: Path) -> None:
+    error = ValueError("too few rows")
+    hooks, catalog = sealed_run(tmp_path, error)
+    (tmp_path / "seal.json").mkdir()
+    hooks.on_pipeline_error(error=error, catalog=catalog)
+    assert list((tmp_path / "seal.json").iterdir()) == []
 
 
 def test_each_node_is_shown_with_its_place_and_time(capsys: pytest.CaptureFixture[str]) -> None:
@@ -103,5 +155,7 @@ def test_a_table_is_computed_when_it_is_saved_and_that_is_the_nodes_time(
     assert float(line.split()[-2]) >= 0.1
 
 
-def test_the_project_uses_all_three() -> None:
-    assert {type(hook) for hook in HOOKS} == {ThreadHooks, LineageHooks, ProgressHooks}
+def test_the_project_uses_them_all_and_versions_are_whole_first() -> None:
+    kinds = [type(hook) for hook in HOOKS]
+    assert set(kinds) == {WholeVersionHooks, ThreadHooks, SealHooks, ProgressHooks}
+    assert kinds[0] is WholeVersionHooks

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import re
@@ -35,8 +36,8 @@ def free_port() -> int:
 class Server:
     """JupyterLab's server on a copy of the project's settings."""
 
-    def __init__(self, root: Path, port: int) -> None:
-        self.root, self.url = root, f"http://127.0.0.1:{port}"
+    def __init__(self, root: Path, home: Path, port: int) -> None:
+        self.root, self.home, self.url = root, home, f"http://127.0.0.1:{port}"
 
     def ask(self, method: str, path: str, body: Any = None) -> Any:
         request = urllib.request.Request(self.url + path, method=method)
@@ -73,7 +74,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
             stdout=out,
             stderr=out,
         )
-    server = Server(root, port)
+    server = Server(root, home, port)
     try:
         for _ in range(240):
             assert process.poll() is None, log.read_text()
@@ -135,6 +136,31 @@ def test_only_the_project_s_kernel_is_offered(server: Server) -> None:
     assert set(specs["kernelspecs"]) == {"fin-kedro"}
 
 
+def test_the_kernel_s_name_tells_its_lock_and_a_saved_notebook_s_does_not(server: Server) -> None:
+    lock = hashlib.sha256((ROOT / "requirements.lock").read_bytes()).hexdigest()
+    spec = server.ask("GET", "/api/kernelspecs")["kernelspecs"]["fin-kedro"]["spec"]
+    assert spec["display_name"] == f"fin-kedro (lock {lock[:8]})"
+    content = executed()
+    # the browser writes the name that it was told into the notebook
+    content["metadata"]["kernelspec"]["display_name"] = spec["display_name"]
+    saved = json.loads(server.save("notebooks/named.ipynb", content))
+    assert saved["metadata"]["kernelspec"] == authoring.KERNEL
+
+
+def test_the_server_s_kernel_knows_its_notebook(server: Server) -> None:
+    """A notebook opened as the browser does it: the kernel is told the file's place."""
+    (server.root / "notebooks").mkdir(exist_ok=True)
+    server.save("notebooks/opened.ipynb", executed())
+    body = {"path": "notebooks/opened.ipynb", "name": "opened.ipynb", "type": "notebook"}
+    session = server.ask("POST", "/api/sessions", body | {"kernel": {"name": "fin-kedro"}})
+    try:
+        connections = list((server.home / "runtime_dir").glob("kernel-*.json"))
+        (connection,) = [c for c in connections if session["kernel"]["id"] in c.name]
+        assert fingerprint(connection)["cells"] == []
+    finally:
+        server.ask("DELETE", f"/api/sessions/{session['id']}")
+
+
 def test_no_news_and_no_update_checks(server: Server) -> None:
     settings = server.ask("GET", "/lab/api/settings/@jupyterlab/apputils-extension:notification")
     assert '"fetchNews": "false"' in json.dumps(settings["settings"]) or (
@@ -145,6 +171,21 @@ def test_no_news_and_no_update_checks(server: Server) -> None:
 def test_a_call_without_token_is_refused(server: Server) -> None:
     with pytest.raises(urllib.error.HTTPError, match="403"):
         urllib.request.urlopen(server.url + "/api/contents", timeout=10)
+
+
+def fingerprint(connection: Path) -> Any:
+    """What the kernel behind a connection file says of itself and its notebook."""
+    from jupyter_client import BlockingKernelClient
+
+    client = BlockingKernelClient(connection_file=str(connection))
+    client.load_connection_file()
+    client.start_channels()
+    try:
+        client.wait_for_ready(timeout=60)
+        reply = client.kernel_info(reply=True, timeout=60)
+        return reply["content"]["language_info"]["fin_kedro"]
+    finally:
+        client.stop_channels()
 
 
 def run_cell(code: str, folder: Path) -> tuple[str, str]:

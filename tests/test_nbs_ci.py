@@ -1,4 +1,4 @@
-"""The notebooks that only CI runs: end to end, on a slice, through papermill as reports are."""
+"""The notebooks that only CI runs: end to end, on a slice, by papermill and our engine."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def test_the_notebook_runs_to_its_end(path: Path, tmp_path: Path) -> None:
         str(path),
         str(tmp_path / path.name),
         cwd=str(path.parent),
-        kernel_name="python3",
+        engine_name="fin-kedro",
         progress_bar=False,
         execution_timeout=300,
     )

@@ -1,52 +1,52 @@
-"""Every notebook runs from top to bottom, so every example in it holds.
+"""Every notebook runs from top to bottom on the project's kernel, so every example in it holds.
 
-One process each: a notebook can neither lean on what another imported nor leave anything behind.
-Reports (notebooks/validation) are run by papermill, with parameters, in the validation pipeline;
-nbs_ci has a test of its own (test_nbs_ci.py).
+A process each, forked from a warm host: a notebook leaves nothing behind and sees nothing of
+another. What the host has imported a notebook could lean on without importing it itself;
+`FIN_KEDRO_COLD=1` runs them all on kernels that have imported nothing.
+Reports (notebooks/validation) are run with parameters in the validation pipeline; nbs_ci has a
+test of its own (test_nbs_ci.py).
 """
 
 from __future__ import annotations
 
+import contextlib
 import os
-import subprocess
-import sys
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
+import nbformat
 import pytest
 
 from fin_kedro.authoring import find_project, notebook_files, read_notebook
+from fin_kedro.kernel.execution import execute_notebook
+from fin_kedro.kernel.pool import WARM_IMPORTS
+from sealed_kernel.warm import WarmHost
 
 PROJECT = find_project(Path(__file__))
 REPORTS = PROJECT.notebooks / "validation"
 NOTEBOOKS = [p for p in notebook_files(PROJECT.swept()) if not p.is_relative_to(REPORTS)]
 SKIPS = {"eval", "notest", "skip_exec"}  # nbdev's ways to leave a cell out
-SENTINEL = "notebook ran to its end"
-RUN = f"""
-import sys
-from nbdev.test import test_nb
-passed, seconds = test_nb(sys.argv[1], skip_flags=[], profile=False)
-if passed:
-    print("{SENTINEL}")
-sys.exit(not passed)
-"""
 
 
-def run(path: Path, home: Path) -> subprocess.CompletedProcess[str]:
-    """Run one notebook in its own folder; `home` takes what IPython and matplotlib keep."""
-    env = os.environ | {"IPYTHONDIR": str(home / "ipython"), "MPLBACKEND": "agg"}
-    command = [sys.executable, "-c", RUN, str(path)]
-    return subprocess.run(
-        command, capture_output=True, text=True, env=env, check=False, timeout=900
-    )
+@pytest.fixture(scope="module", autouse=True)
+def warm() -> Iterator[None]:
+    """A warm host for this file; with FIN_KEDRO_COLD=1 none."""
+    cold = os.environ.get("FIN_KEDRO_COLD") == "1"
+    with contextlib.nullcontext() if cold else WarmHost(WARM_IMPORTS):
+        yield
+
+
+def run(path: Path) -> dict[str, Any] | None:
+    """Run one notebook in its own folder; what went wrong, None when nothing did."""
+    return execute_notebook(notebook=path, timeout=900, html=False).error
 
 
 @pytest.mark.parametrize(
     "path", [p for p in NOTEBOOKS if p.is_relative_to(PROJECT.notebooks)], ids=PROJECT.name
 )
-def test_the_notebook_runs(path: Path, tmp_path: Path) -> None:
-    done = run(path, tmp_path)
-    assert done.returncode == 0, done.stderr[-6000:]
-    assert SENTINEL in done.stdout
+def test_the_notebook_runs(path: Path) -> None:
+    assert run(path) is None
 
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=PROJECT.name)
@@ -65,16 +65,21 @@ def test_a_notebook_that_makes_a_module_has_examples_and_a_picture(path: Path) -
 
 
 @pytest.mark.parametrize(
-    "last", ["assert False", "raise SystemExit(0)", "import os; os._exit(0)", "1 / 0"]
+    ("last", "name"),
+    [
+        ("assert False", "AssertionError"),
+        ("raise SystemExit(0)", "SystemExit"),
+        ("import os; os._exit(0)", "DeadKernelError"),
+        ("1 / 0", "ZeroDivisionError"),
+    ],
 )
-def test_a_failing_notebook_fails(tmp_path: Path, last: str) -> None:
-    import nbformat
-
+def test_a_failing_notebook_fails(tmp_path: Path, last: str, name: str) -> None:
     content = nbformat.v4.new_notebook()
     content.cells = [nbformat.v4.new_code_cell("x = 1"), nbformat.v4.new_code_cell(last)]
     if "Exit" in last:  # leaving early must not hide a failure further down
         content.cells.append(nbformat.v4.new_code_cell("assert False"))
     path = tmp_path / "failing.ipynb"
     nbformat.write(content, path)
-    done = run(path, tmp_path)
-    assert SENTINEL not in done.stdout
+    error = run(path)
+    assert error is not None
+    assert (error["name"], error["cell"]) == (name, 2)

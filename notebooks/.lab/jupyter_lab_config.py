@@ -15,7 +15,8 @@ c.LabApp.default_url = "/lab/tree/notebooks"
 # settings of the project: no news, no update checks, no extension index asked
 c.LabApp.app_settings_dir = str(LAB / "settings")
 c.LabApp.extension_manager = "readonly"
-# one kernel: the project's own
+# one kernel: the project's own, with its lock in the name that cards and tooltips show
+c.ServerApp.kernel_spec_manager_class = "sealed_kernel.lab.LockedKernelSpecs"
 c.KernelSpecManager.ensure_native_kernel = False
 c.KernelSpecManager.allowed_kernelspecs = {"fin-kedro"}
 c.MultiKernelManager.default_kernel_name = "fin-kedro"

@@ -2,6 +2,7 @@
 
 import gc
 import os
+import sys
 import warnings
 
 __version__ = "0.1.0"
@@ -25,7 +26,11 @@ warnings.filterwarnings("ignore", message="PySpark does not yet fully support pa
 
 
 def settle() -> None:
-    """Settle warnings and memory before Kedro loads its plugins (entry point ``kedro.init``).
+    """Settle numbers, warnings and memory before Kedro loads its plugins (``kedro.init``).
+
+    Sums and logarithms come out alike on any number of cores and on any processor of a family, if
+    numeric libraries find their variables when they are imported. What somebody has set stays, and
+    the run's seal says so.
 
     kedro-mlflow's own model class lacks type hints, and MLflow says so at every start. The
     plugin is imported anyway; here its warning is caught, as libraries under it override a filter.
@@ -33,5 +38,17 @@ def settle() -> None:
     # Imports make a million lasting objects; looking them through again and again for garbage
     # took a sixth of the time that a start takes.
     gc.set_threshold(100_000, 50, 100)
+    _fix_numbers()
     with warnings.catch_warnings(record=True):
         import kedro_mlflow.mlflow  # noqa: F401
+
+
+def _fix_numbers() -> None:
+    """Set threads and processor features, unless NumPy has read its variables already."""
+    from sealed_kernel.fixed import PROCESSOR, THREADS, fixed_environment
+
+    if "numpy" in sys.modules:
+        return
+    fixed = fixed_environment()
+    for name in (*THREADS, *PROCESSOR):
+        os.environ.setdefault(name, fixed[name])

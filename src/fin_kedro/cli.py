@@ -1,4 +1,4 @@
-"""The project's commands beside Kedro's: notebooks, approve, release, models, versions, state."""
+"""The project's commands beside Kedro's: notebooks, approvals, models, seals, changes, state."""
 
 from __future__ import annotations
 
@@ -9,8 +9,13 @@ from typing import Any
 import click
 
 from fin_kedro.authoring_cli import notebooks_group
+from fin_kedro.change_cli import diff, status
 from fin_kedro.kernel.commands import env_choice, plain_errors, project_folder
+from fin_kedro.kernel.notebook_command import run_notebook
+from fin_kedro.run_cli import run_command
+from fin_kedro.seal_cli import seal_group
 from fin_kedro.state_cli import state_group
+from fin_kedro.verify_cli import verify_command
 
 
 @click.group(name="fin_kedro")
@@ -18,8 +23,14 @@ def cli() -> None:
     """Commands of fin_kedro."""
 
 
+notebooks_group.add_command(run_notebook)
 cli.add_command(notebooks_group)
+cli.add_command(seal_group)
 cli.add_command(state_group)
+cli.add_command(run_command)
+cli.add_command(status)
+cli.add_command(diff)
+cli.add_command(verify_command)
 
 
 @cli.command()
@@ -131,8 +142,8 @@ def score(workflow: str, url: str, path: Path | None) -> None:
 @plain_errors
 def versions(dataset: str, env: str | None) -> None:
     """List the versions of a dataset, newest first, with their content hash."""
+    from fin_kedro.kernel.canonical import content_hash
     from fin_kedro.kernel.evidence import open_catalog
-    from fin_kedro.kernel.lineage import file_hash
 
     catalog = open_catalog(project_path=project_folder(), env=env or "base")
     if dataset not in catalog:
@@ -144,7 +155,7 @@ def versions(dataset: str, env: str | None) -> None:
     if not found:
         raise ValueError(f"{dataset} has no version yet at {base}; `kedro run` writes one.")
     for path in found:
-        click.echo(f"{path.parent.name}  {file_hash(path)[:16]}")
+        click.echo(f"{path.parent.name}  {content_hash(path)[:16]}")
 
 
 def _example(workflow: str, url: str) -> dict[str, Any]:

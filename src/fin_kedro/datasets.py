@@ -18,7 +18,6 @@ import onnx
 from kedro.io import AbstractVersionedDataset, DatasetError, Version
 from kedro_datasets._typing import JSONPreview, TablePreview
 from kedro_datasets.ibis import FileDataset
-from kedro_mlflow.io.artifacts import MlflowArtifactDataset
 
 # Commas and a header, as the standard has it (RFC 4180), and types by all rows: nothing is guessed
 # from a sample. An entry's own `load_args` come first. The names are DuckDB's.
@@ -60,12 +59,14 @@ class TableDataset(FileDataset):
             return self.connection.read_parquet(path / "*.parquet", **self._load_args)
         return super().load()
 
-    def content_hash(self) -> str:
-        """Return a hash for the run's lineage: of the file, or of a folder's rows in any order."""
+    def content_hash(self) -> str | None:
+        """Return a hash for the run's seal: of a Spark folder's rows in any order.
+
+        None for a file: its kind says what of it is content.
+        """
         path = Path(str(self._get_load_path()))
         if not _is_spark_folder(path):
-            with path.open("rb") as file:
-                return hashlib.file_digest(file, "sha256").hexdigest()
+            return None
         import duckdb
 
         # Spark names its files anew each time and may deal rows to them differently
@@ -161,7 +162,7 @@ class OnnxDataset(AbstractVersionedDataset[onnx.ModelProto, onnx.ModelProto]):
         return {"filepath": self._filepath, "version": self._version}
 
 
-class LoggedDataset(MlflowArtifactDataset):
+class LoggedDataset(AbstractVersionedDataset[Any, Any]):
     """kedro-mlflow's artifact dataset under the catalog's own version.
 
     kedro-mlflow 2.0.3 lets the wrapped dataset make a save version of its own, which Kedro's
@@ -182,8 +183,11 @@ class LoggedDataset(MlflowArtifactDataset):
         metadata: dict[str, Any] | None = None,
     ) -> Any:
         """Return the wrapped dataset, with saving logged."""
-        wrapped = super().__new__(
-            cls, {**dataset, "versioned": True}, artifact_path=artifact_path, metadata=metadata
+        # MLflow's imports take seconds, and who only reads evidence needs none of it
+        from kedro_mlflow.io.artifacts import MlflowArtifactDataset as Logged
+
+        wrapped: Any = Logged.__new__(
+            Logged, {**dataset, "versioned": True}, artifact_path=artifact_path, metadata=metadata
         )
         wrapped._version = version
         # Kedro-Viz shows module and qualified name as the dataset's type

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any
 
 from kedro.framework.context import KedroContext
@@ -12,8 +13,9 @@ from kedro.framework.hooks import hook_impl
 from kedro.pipeline import Pipeline
 from kedro.pipeline.node import Node
 
-from fin_kedro.kernel.lineage import Lineage
-from fin_kedro.kernel.policy import policy_of
+from fin_kedro.kernel.faults import close_killed_runs, tell_plainly
+from fin_kedro.kernel.loads import note_loads
+from fin_kedro.kernel.sealing import RUN_CONTEXT, RunRecord, keep_seal
 from fin_kedro.kernel.summary import (
     RunClock,
     leave_out_traceback,
@@ -24,11 +26,19 @@ from fin_kedro.kernel.summary import (
 )
 from fin_kedro.whole_versions import keep_versions_whole
 
-RUN_CONTEXT = "params:run_context"
-
 
 class WholeVersionHooks:
     """A version of a dataset is visible whole or not at all, in a run and in a notebook."""
+
+    @hook_impl(tryfirst=True)
+    def after_context_created(self, context: KedroContext) -> None:
+        """Say a full disk or a forbidden folder in a sentence, wherever it is found."""
+        tell_plainly(context.project_path / context.config_loader["globals"].get("data", "data"))
+
+    @hook_impl(trylast=True)
+    def before_pipeline_run(self) -> None:
+        """Close MLflow's runs that were killed, now that this one is open."""
+        close_killed_runs()
 
     @hook_impl(tryfirst=True)
     def after_catalog_created(self, catalog: Any) -> None:
@@ -59,56 +69,77 @@ class ThreadHooks:
         self._limits.restore_original_limits()
 
 
-class LineageHooks:
-    """Records which version of which dataset, by content hash, each node read and wrote."""
+class SealHooks:
+    """Seals a run: what each node read and wrote, by content, and what it ran on."""
 
     def __init__(self) -> None:
-        self._lineage = Lineage()
-        self._env = "local"
-        self._policy: Mapping[str, Any] = {}
+        self._record = RunRecord()
 
     @hook_impl
     def after_context_created(self, context: KedroContext) -> None:
-        """Remember project and environment."""
-        self._env = context.env or "base"
-        self._lineage = Lineage(root=context.project_path)
-        self._policy = context.config_loader["policy"]
+        """Remember project, environment and the policy in force."""
+        policy = context.config_loader["policy"]
+        self._record = RunRecord(context.project_path, env=context.env or "base", policy=policy)
+
+    @hook_impl
+    def after_catalog_created(self, catalog: Any) -> None:
+        """In a kernel, let the notebook's sign say which data it has loaded."""
+        note_loads(catalog)
 
     @hook_impl
     def before_pipeline_run(
         self, run_params: Mapping[str, Any], pipeline: Pipeline, catalog: Any
     ) -> None:
-        """Start the record."""
-        self._lineage.start(run_params, pipeline, catalog, policy=self._policy)
+        """Note code, parameters and surroundings as the run finds them."""
+        self._record.start(run_params, pipeline, catalog)
 
     @hook_impl
     def after_dataset_loaded(self, dataset_name: str, node: Node) -> None:
         """Record a read."""
-        self._lineage.add("read", dataset_name, node)
+        self._record.add("read", dataset_name, node)
 
     @hook_impl
+    def before_dataset_saved(self, node: Node) -> None:
+        """Saving is the node's time too: tables are computed then."""
+        self._record.begin_step(node)
+
+    @hook_impl(tryfirst=True)
     def after_dataset_saved(self, dataset_name: str, node: Node) -> None:
         """Record a write."""
-        self._lineage.add("written", dataset_name, node)
+        self._record.end_step(node)
+        self._record.add("written", dataset_name, node)
 
     @hook_impl
     def before_node_run(self, node: Node) -> dict[str, Any] | None:
         """Tell a node that asks which versions it was given, and its workflow's gates."""
+        self._record.begin_step(node)
         if RUN_CONTEXT not in node.inputs:
             return None
-        workflow = (node.namespace or "").split(".")[0]
-        gates = policy_of(self._policy, workflow)["gates"]
-        return {RUN_CONTEXT: {"env": self._env, "gates": gates, **self._lineage.given_to(node)}}
+        given = {**self._record.context_of(node), **self._record.given_to(node)}
+        return {RUN_CONTEXT: given}
+
+    @hook_impl(tryfirst=True)
+    def after_node_run(self, node: Node) -> None:
+        """Note its time."""
+        self._record.end_step(node)
+
+    @hook_impl(tryfirst=True)
+    def on_node_error(self, error: Exception, node: Node) -> None:
+        """Note which node failed."""
+        self._record.fail(error, node)
 
     @hook_impl(tryfirst=True)
     def after_pipeline_run(self, catalog: Any) -> None:
-        """Keep the record with the run's data and in MLflow, before MLflow's run ends."""
-        self._lineage.finish(catalog, outcome="completed")
+        """Keep the seal with the run's data, in MLflow before its run ends, and in the ledger."""
+        said = keep_seal(self._record, "completed", catalog)
+        print(said, file=sys.stderr, flush=True)
 
     @hook_impl(tryfirst=True)
-    def on_pipeline_error(self, catalog: Any) -> None:
-        """Keep the record of a failed run too."""
-        self._lineage.finish(catalog, outcome="failed")
+    def on_pipeline_error(self, error: Exception, catalog: Any) -> None:
+        """Keep the seal of a failed run too; what stopped the run is what a person must read."""
+        self._record.fail(error)
+        with suppress(Exception):  # a full disk stops the seal as well: then there is none
+            keep_seal(self._record, "failed", catalog)
 
 
 class ProgressHooks:

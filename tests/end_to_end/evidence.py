@@ -36,7 +36,7 @@ def ledger_events(ledger: Path, workflow: str = "credit") -> list[str]:
     finally:
         connection.close()
     entries = [json.loads(text) for (text,) in rows]
-    return [entry["event"] for entry in entries if entry["workflow"] == workflow]
+    return [entry["event"] for entry in entries if entry.get("workflow") == workflow]
 
 
 def written(project: Path) -> set[str]:

@@ -1,42 +1,37 @@
-"""One seed gives the same bytes: in another folder, on one core, with other thread settings."""
+"""One seed gives the same content: elsewhere, on one core, with other threads and hashes."""
 
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import shutil
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from fin_kedro.kernel.evidence import open_catalog
+from fin_kedro.kernel.crate import export_crate
+from fin_kedro.kernel.evidence import load_json, open_catalog
+from fin_kedro.kernel.seal import list_seals, read_seal
+from fin_kedro.kernel.seal_check import check_on_disk, compare_seals
 from tests.conftest import kedro
-from tests.end_to_end.evidence import sha256
 
 pytestmark = pytest.mark.slow
 
-CANONICAL = (
-    *("05_model_input/credit/model_table.parquet", "05_model_input/credit/features.json"),
-    *(f"06_models/credit/{name}.json" for name in ("champion", "scorecard", "calibrations")),
-    *("06_models/credit/champion.onnx", "06_models/credit/scorecard.onnx"),
-    *("06_models/credit/decision_policy.json", "06_models/credit/scorecard_points.csv"),
-    *(f"06_models/credit/package/package/{part}" for part in ("package.json", "golden.json")),
-    *("07_model_output/credit/scores.parquet", "07_model_output/credit/shap_values.parquet"),
-    *(f"08_reporting/credit/{name}.json" for name in ("metrics", "calibration_curves", "verdicts")),
-    *(f"08_reporting/credit/{name}.png" for name in ("roc", "reliability", "importance")),
-    "08_reporting/credit/model_validation.ipynb",
-    "08_reporting/credit/model_validation.html",
-)
-
-
-def versions_of(project: Path, name: str) -> list[Path]:
-    """Every version of a dataset's file, oldest first."""
-    folder, _, inside = name.partition("/package/package/")
-    path = project / "data" / (f"{folder}/package" if inside else name)
-    return sorted(path.glob(f"*/{path.name}/{inside}" if inside else f"*/{path.name}"))
+WORKFLOWS = ("credit", "fraud")
+# They also name the occasion: the model's version, the run, the seal of their own execution.
+OTHER_BYTES = {
+    f"{workflow}.{name}"
+    for workflow in WORKFLOWS
+    for name in ("validation_record", "validation_notebook", "validation_report")
+}
+SETTINGS = {
+    "OMP_NUM_THREADS": "2", "OPENBLAS_NUM_THREADS": "2", "MKL_NUM_THREADS": "2",
+    "PYTHONHASHSEED": "17",
+}  # fmt: skip
 
 
 @contextlib.contextmanager
@@ -55,43 +50,77 @@ def one_core() -> Iterator[None]:
 
 @pytest.fixture(scope="module")
 def twice(trained: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A copy of the trained project, run once more on one core with other thread settings."""
+    """A copy of the trained project, run once more on one core with other settings."""
     project = tmp_path_factory.mktemp("elsewhere") / "another-name"
     shutil.copytree(trained, project, symlinks=True)
-    threads = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "PYTHONHASHSEED": "17"}
     with one_core():
-        result = kedro(project, "run", "--env", "ci", **threads)
+        result = kedro(project, "run", "--env", "ci", **SETTINGS)
     assert result.returncode == 0, result.stdout + result.stderr
     return project
 
 
-@pytest.mark.parametrize("name", CANONICAL)
-def test_two_runs_give_the_same_bytes(twice: Path, name: str) -> None:
-    first, second = versions_of(twice, name)
-    assert sha256(first) == sha256(second), f"{name} differs"
+@pytest.fixture(scope="module")
+def seals(twice: Path) -> list[dict[str, Any]]:
+    """The seals of both runs, the first run's first."""
+    first, second = (read_seal(path) for path in reversed(list_seals(twice, "ci")))
+    return [first, second]
 
 
-def test_the_lineage_of_both_runs_has_one_digest(twice: Path) -> None:
-    first, second = (read_json_file(p) for p in versions_of(twice, "08_reporting/lineage.json"))
-    assert first["content"] == second["content"]
-    assert first["digest"] == second["digest"]
-    assert first["occasion"]["nodes"] != second["occasion"]["nodes"], (
-        "versions belong to the occasion"
-    )
+def departed(one: Any, two: Any, name: str = "") -> set[str]:
+    """Dotted names of the values in which two contents differ."""
+    if not isinstance(one, dict) or not isinstance(two, dict):
+        return set() if one == two else {name}
+    keys = {*one, *two}
+    found = (departed(one.get(k), two.get(k), f"{name}.{k}".lstrip(".")) for k in keys)
+    return set().union(*found)
 
 
-def test_both_versions_are_listed_and_the_first_can_be_loaded(twice: Path) -> None:
+def test_the_seals_differ_in_what_was_set_and_in_nothing_else(seals: list[dict[str, Any]]) -> None:
+    first, second = seals
+    parts = {part for part in first["digests"] if first["digests"][part] != second["digests"][part]}
+    assert parts == {"environment"}
+    set_otherwise = {name for name in SETTINGS if name.endswith("THREADS")}
+    assert departed(first["content"], second["content"]) == {
+        f"environment.threads.{name}" for name in set_otherwise
+    }
+    assert second["occasion"]["hash_seed"] == "17"
+
+
+def test_every_artefact_has_the_same_content_and_most_the_same_bytes(
+    seals: list[dict[str, Any]],
+) -> None:
+    rows = [row for row in compare_seals(*seals) if not row[0].startswith("(")]
+    assert {name.split(".")[0] for name, *_ in rows} == set(WORKFLOWS)
+    assert len(rows) > 50
+    assert [row for row in rows if row[2] != "same"] == []
+    assert {name for name, bytes_, *_ in rows if bytes_ != "same"} <= OTHER_BYTES
+
+
+def test_what_lies_on_disk_is_what_each_seal_says(twice: Path) -> None:
+    for path in list_seals(twice, "ci"):
+        found = check_on_disk(path, project=twice, env="ci")
+        assert {finding.verdict for finding in found} == {"same"}
+        assert "ledger entry" in found[-1].what
+
+
+def test_an_exported_run_is_checked_with_python_alone(twice: Path, tmp_path: Path) -> None:
+    seal = list_seals(twice, "ci")[0]
+    crate = export_crate(seal, tmp_path / "crate", project=twice, data="written")
+    done = subprocess.run(
+        [sys.executable, "-I", "-S", str(crate / "verify.py")],
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout
+    assert " 0 DIFFERS" in done.stdout.splitlines()[-1]
+
+
+def test_both_versions_are_listed_and_the_first_can_be_loaded(
+    twice: Path, seals: list[dict[str, Any]]
+) -> None:
     listed = kedro(twice, "versions", "credit.champion", "--env", "ci")
     assert listed.returncode == 0, listed.stderr
     newest, first = (line.split() for line in listed.stdout.strip().splitlines()[-2:])
-    paths = versions_of(twice, "06_models/credit/champion.json")
-    assert [first[0], newest[0]] == [path.parent.name for path in paths]
-    assert first[1] == newest[1] == sha256(paths[0])[:16]
+    assert [first[0], newest[0]] == [seal["occasion"]["run"] for seal in seals]
+    assert first[1] == newest[1] == seals[0]["content"]["data"]["written"]["credit.champion"][:16]
     catalog = open_catalog(project_path=twice, env="ci", versions={"credit.champion": first[0]})
-    assert catalog.load("credit.champion") == read_json_file(paths[0])
-
-
-def read_json_file(path: Path) -> dict[str, Any]:
-    """One version of a JSON dataset."""
-    content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    return content
+    assert load_json(catalog, "credit.champion")["trees"]

@@ -28,9 +28,9 @@ def edit_cell(notebook: Path) -> str:
 
 def test_a_changed_cell_changes_the_model(trained_copy: Path) -> None:
     champion = trained_copy / "data/06_models/credit/champion.json"
-    lineage = trained_copy / "data/08_reporting/lineage.json"
+    seal = trained_copy / "data/08_reporting/seal.json"
     features = trained_copy / "data/05_model_input/credit/model_table.parquet"
-    before = sha256(newest(champion)), sha256(newest(features)), read_json(lineage)
+    before = sha256(newest(champion)), sha256(newest(features)), read_json(seal)
     edit_cell(trained_copy / NOTEBOOK)
 
     exported = kedro(trained_copy, "notebooks", "export")
@@ -42,7 +42,7 @@ def test_a_changed_cell_changes_the_model(trained_copy: Path) -> None:
     assert run.returncode == 0, run.stderr
     assert sha256(newest(features)) != before[1]
     assert sha256(newest(champion)) != before[0]
-    assert read_json(lineage)["content"]["code"] != before[2]["content"]["code"]
+    assert read_json(seal)["content"]["code"] != before[2]["content"]["code"]
 
 
 def test_a_module_changed_by_hand_is_found(trained_copy: Path) -> None:

@@ -10,7 +10,9 @@ from pathlib import Path
 import nbformat
 import pytest
 
-from fin_kedro.kernel.execution import ReportResult, execute_report
+from fin_kedro.kernel.canonical import canonical_outputs
+from fin_kedro.kernel.execution import ReportResult, execute_notebook, execute_report
+from fin_kedro.kernel.seal import check_seal, make_seal, read_seal
 
 RECORD = """from fin_kedro.checks.verdict import judge
 from fin_kedro.kernel.record import record_verdicts
@@ -93,7 +95,13 @@ def test_notebook_without_a_parameters_cell(write: Write) -> None:
 
 def test_failing_cell_is_named_and_the_rest_kept(write: Write) -> None:
     result = run(write("print('before')", "1 / 0", RECORD), rows=1)
-    assert result.error == {"cell": 4, "name": "ZeroDivisionError", "message": "division by zero"}
+    assert result.error == {
+        "cell": 4,
+        "id": "c1",
+        "line": "1 / 0",
+        "name": "ZeroDivisionError",
+        "message": "division by zero",
+    }
     assert result.verdicts == []
     assert "before" in result.notebook_json
     assert "This report is not complete" in result.html
@@ -179,3 +187,124 @@ def test_path_does_not_choose_the_interpreter(
 def test_missing_notebook(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError, match="name one under notebooks/validation"):
         run(tmp_path / "none.ipynb")
+
+
+# execute_notebook
+
+
+CARD = "4111 1111 1111 1111"
+
+
+def seal_of(notebook: Path, **options: object) -> ReportResult:
+    return execute_notebook(notebook=notebook, html=False, timeout=60, **options)  # type: ignore[arg-type]
+
+
+def test_a_notebook_carries_its_seal(write: Write, tmp_path: Path) -> None:
+    load = "from sealed_kernel import data_log\ndata_log.note('scores', 'v1', 'a' * 64)\n1 + rows"
+    result = execute_notebook(
+        notebook=write("# %% nothing", load), parameters={"rows": 7}, env="ci", timeout=60
+    )
+    assert result.error is None
+    assert result.seal is not None
+    check_seal(result.seal)
+    content = result.seal["content"]
+    assert content["subject"] == {"notebook": "report.ipynb", "env": "ci"}
+    assert content["parameters"] == {"rows": 7}  # places are none of it
+    assert content["data"]["read"] == {"scores": "a" * 64}
+    assert content["environment"]["threads"]["OMP_NUM_THREADS"] == "1"
+    assert result.seal["occasion"]["datasets"] == {"scores": {"path": None, "version": "v1"}}
+    kept = tmp_path / "kept.ipynb"
+    kept.write_text(result.notebook_json)
+    stored = read_seal(kept)
+    assert stored["digest"] == result.seal["digest"]
+    assert "occasion" not in stored
+    steps = {name: step["written"]["output"] for name, step in content["steps"].items()}
+    assert list(steps) == ["cell 1 (#given)", "cell 2 (#c0)", "cell 3 (#c1)"]
+    assert list(steps.values()) == list(canonical_outputs(kept).values())
+    assert f'<meta name="seal" content="{result.seal["digest"]}">' in result.html
+
+
+def test_identical_executions_give_identical_bytes(write: Write) -> None:
+    notebook = write("import random, time; print(random.random()); time.sleep(.01)", "rows")
+    first, second = seal_of(notebook), seal_of(notebook)
+    assert first.error is None
+    assert first.notebook_json == second.notebook_json
+    assert first.seal is not None
+    assert second.seal is not None
+    assert first.seal["occasion"]["run"] != second.seal["occasion"]["run"]
+    changed = make_seal({**first.seal["content"], "parameters": {"rows": 4}}, {})
+    assert changed["digest"] != first.seal["digest"]
+
+
+def test_a_failed_execution_is_sealed_as_failed(write: Write) -> None:
+    result = seal_of(write("print('before')", "1 / 0"))
+    assert result.error is not None
+    assert result.seal is not None
+    assert result.seal["content"]["outcome"] == "failed"
+    assert result.seal["occasion"]["error"]["step"] == "cell 3 (#c1)"
+
+
+def test_nothing_executed_nothing_sealed(write: Write) -> None:
+    notebook = write("1")
+    for parameters in ({"rws": 1}, {"rows": "many"}):
+        result = seal_of(notebook, parameters=parameters)
+        assert result.error is not None
+        assert result.error["name"] == "ParameterError"
+        assert (result.notebook_json, result.seal) == ("", None)
+
+
+def test_gates_asked_for_must_be_reached(write: Write) -> None:
+    notebook = write("from sealed_kernel.watch import gate\ngate(''.join('KS'), rows == 3)", "1")
+    assert seal_of(notebook, gates=("KS",)).error is None
+    missing = seal_of(notebook, gates=("KS", "PSI"))
+    assert missing.error is not None
+    assert (missing.error["name"], missing.error["id"]) == ("GateNotReached", "c1")
+    assert "'PSI'" in missing.error["message"]
+    assert json.loads(missing.notebook_json)["metadata"]["fin_kedro"]["gates"] == {"KS": "passed"}
+
+
+def test_a_record_is_read_where_there_is_one(write: Write) -> None:
+    assert [v["code"] for v in seal_of(write(RECORD)).verdicts] == ["A"]
+    assert seal_of(write("1")).error is None
+    required = seal_of(write("1"), must_record=True)
+    assert required.error is not None
+    assert required.error["name"] == "RecordError"
+
+
+@pytest.mark.parametrize(
+    ("cell", "where"),
+    [
+        ("card = 4 * 1028, 1; print(' '.join(['4111'] + 3 * ['1111']))", "output 1"),
+        ("card = ' '.join(['4111'] + 3 * ['1111'])\nraise ValueError(card)", "the traceback"),
+    ],
+)
+def test_what_must_not_be_shown_is_not_kept(write: Write, cell: str, where: str) -> None:
+    result = execute_notebook(notebook=write("print('before')", cell, "1"), timeout=60)
+    assert result.error is not None
+    assert (result.error["name"], result.error["id"]) == ("DisclosureError", "c1")
+    assert f"card number in {where}" in result.error["message"]
+    assert CARD not in result.notebook_json + result.html + json.dumps(result.seal)
+    assert "before" in result.notebook_json
+    assert "[outputs withheld: card number]" in result.notebook_json
+
+
+def test_a_later_cell_cannot_put_a_secret_into_an_earlier_one(write: Write) -> None:
+    first = "from IPython.display import display\nshown = display('nothing', display_id='x')"
+    result = seal_of(write(first, "shown.update(' '.join(['4111'] + 3 * ['1111']))"))
+    assert result.error is not None
+    assert (result.error["name"], result.error["id"]) == ("DisclosureError", "c0")
+    assert CARD not in result.notebook_json
+
+
+def test_a_private_cell_keeps_no_outputs(write: Write) -> None:
+    notebook = write("print('a name')", "raise ValueError('a name')")
+    node = nbformat.read(notebook, as_version=4)
+    for cell in node.cells[-2:]:
+        cell.metadata["tags"] = ["private"]
+        cell.source = cell.source.replace("a name", "a' 'name")
+    nbformat.write(node, notebook)
+    result = seal_of(notebook)
+    assert result.error is not None
+    assert (result.error["name"], result.error["id"]) == ("ValueError", "c1")
+    assert "aname" not in result.notebook_json + json.dumps(result.error)
+    assert result.notebook_json.count("outputs withheld: the cell is tagged 'private'") == 2

@@ -60,6 +60,8 @@ def model_states(ledger: Ledger) -> list[ModelState]:
     found: dict[tuple[str, str], ModelState] = {}
     for entry in ledger.entries():
         event = entry.event
+        if event["event"] not in STATES:  # such as a run that was sealed: no model's state
+            continue
         key = (event["workflow"], event["version"])
         found[key] = ModelState(
             workflow=event["workflow"],

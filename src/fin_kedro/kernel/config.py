@@ -15,6 +15,7 @@ warnings.filterwarnings("ignore", message=r"register_new_resolver\(\) is depreca
 PATTERNS = {
     "policy": ["policy*", "policy*/**"],
     "mlflow": ["mlflow*", "mlflow*/**"],
+    "verification": ["verification*", "verification*/**"],
     # Policy is read by nodes too, and is recorded with a run, as its parameters are.
     "parameters": ["parameters*", "parameters*/**", "**/parameters*", "policy*"],
 }

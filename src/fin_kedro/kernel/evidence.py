@@ -16,6 +16,7 @@ from kedro.io import DataCatalog, DatasetNotFoundError
 
 from fin_kedro.kernel.config import ProjectConfigLoader, project_config
 from fin_kedro.kernel.frames import to_frame
+from fin_kedro.kernel.loads import note_loads
 from fin_kedro.kernel.policy import policy_of
 from fin_kedro.whole_versions import keep_versions_whole
 
@@ -28,15 +29,20 @@ MLFLOW_WRAPPERS = ("MlflowArtifactDataset", "LoggedDataset")
 
 
 def open_catalog(
-    *, project_path: str | Path, env: str = BASE, versions: Mapping[str, str] | None = None
+    *,
+    project_path: str | Path,
+    env: str = BASE,
+    versions: Mapping[str, str] | None = None,
+    loader: ProjectConfigLoader | None = None,
 ) -> DataCatalog:
     """The project's catalog with `versions` (dataset name -> version) to load, else the latest.
 
+    `loader` is taken for the conf of `env` where one is open already.
     Datasets wrapped for MLflow are unwrapped: reading a report's evidence logs nothing.
     Raises FileNotFoundError when `project_path` holds no conf for `env`, ValueError when a
     version is asked of a dataset that is unknown or not versioned.
     """
-    loader, root = _loader(project_path, env), Path(project_path).resolve()
+    loader, root = loader or _loader(project_path, env), Path(project_path).resolve()
     entries = {name: _located(_unwrapped(entry), root) for name, entry in loader["catalog"].items()}
     wanted = {name: version for name, version in (versions or {}).items() if version}
     _check_versioned(entries, wanted)
@@ -50,6 +56,7 @@ def open_catalog(
             f"It holds {sorted(entries)}."
         ) from error
     keep_versions_whole(catalog)
+    note_loads(catalog, root=root)
     return catalog
 
 

@@ -1,4 +1,4 @@
-"""Execution of a validation notebook that fails closed.
+"""Execution of notebooks that fails closed, by papermill's engine `fin-kedro`.
 
 Stock papermill passes a misspelt parameter with a log line, and a notebook that calls
 `sys.exit(0)` before its checks. Here every such case is an error, and the notebook is kept as far
@@ -10,37 +10,54 @@ from __future__ import annotations
 import json
 import logging
 import os
-import sys
-import tempfile
-from collections.abc import Callable, Iterator, Mapping
+import threading
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import nbformat
-import papermill
-from jupyter_client.kernelspec import KernelSpec, KernelSpecManager
-from jupyter_client.manager import AsyncKernelManager
+from papermill.engines import papermill_engines
+from papermill.execute import remove_error_markers
+from papermill.iorw import load_notebook_node
+from papermill.parameterize import parameterize_notebook
 
-from fin_kedro.kernel.record import RecordError, read_record
+from fin_kedro.kernel.notebook_seal import (
+    LOCATIONS,
+    SURROUNDINGS,
+    Asked,
+    project_of,
+    seal_notebook,
+    stored_seal,
+)
+from fin_kedro.kernel.record import MIME, RecordError, read_record
 from fin_kedro.kernel.report_html import render_html
+from fin_kedro.kernel.screening import report_screen
+from sealed_kernel.execution import KernelRefused, Refused
+from sealed_kernel.fail_closed import check_executed, named
+from sealed_kernel.kernel_manager import ReportKernelManager
+from sealed_kernel.papermill_engine import KERNEL
+from sealed_kernel.parameters import (
+    INJECTED,
+    ParameterError,
+    check_parameters,
+    declared_parameters,
+)
+from sealed_kernel.parameters import TAG as PARAMETERS
+
+__all__ = [
+    "KERNEL",
+    "ReportKernelManager",
+    "ReportResult",
+    "canonical_notebook",
+    "execute_notebook",
+    "execute_report",
+]
 
 Progress = Callable[[int, int], None]
-NATIVE_KERNEL = "python3"
-INJECTED = "injected-parameters"
-LOCATIONS = ("project_path", "versions")
 STARTUP_SECONDS = 60
-# One thread and one CPU feature set: BLAS results differ between counts and CPU classes.
-KERNEL_ENVIRONMENT = {
-    "DO_NOT_TRACK": "true",
-    "MPLBACKEND": "module://matplotlib_inline.backend_inline",
-    "NPY_DISABLE_CPU_FEATURES": "X86_V4 AVX512_ICL AVX512_SPR",
-    "OMP_NUM_THREADS": "1",
-    "OPENBLAS_CORETYPE": "Haswell",
-    "OPENBLAS_NUM_THREADS": "1",
-    "PYTHONHASHSEED": "0",
-}
 
 
 @dataclass(frozen=True)
@@ -48,171 +65,228 @@ class ReportResult:
     """What one execution left: the notebook, its report, its verdicts, and what went wrong.
 
     `notebook_json` and `html` hold what was executed, also after an error (empty when nothing
-    was). `error` is None or {cell, name, message}: `cell` counts code cells from 1, None when no
-    cell is to blame. `verdicts` is empty whenever there is an error.
+    was). `error` is None or {cell, id, line, name, message}: `cell` counts code cells from 1,
+    `id` and `line` (its first) name the cell; all three are None when no cell is to blame.
+    `verdicts` is empty whenever there is an error. `seal` is None for a report that is part of a
+    pipeline's run, whose own seal holds it.
     """
 
     notebook_json: str
     html: str
     verdicts: list[dict[str, Any]]
     error: dict[str, Any] | None
+    seal: dict[str, Any] | None = None
 
 
 def execute_report(
     *,
     notebook: Path,
     parameters: Mapping[str, Any],
-    kernel_name: str = NATIVE_KERNEL,
+    kernel_name: str = KERNEL,
     timeout: int = 300,
     progress: Progress | None = None,
 ) -> ReportResult:
     """Run `notebook` with `parameters` in its own folder; never raises for what the notebook does.
 
     `timeout`: seconds for one cell. `progress` is called with (cells done, cells in all).
-    Every parameter must be declared in the cell tagged `parameters`; one declared as `None`
-    without `Optional` or `| None` in its annotation must be given.
+    Every parameter must be declared in the cell tagged `parameters`, by the rules of
+    `sealed_kernel.parameters`. The last cell must record verdicts.
     Raises FileNotFoundError when the notebook does not exist.
     """
+    source = _existing(notebook)
+    executed, error = _execute(
+        source,
+        parameters,
+        kernel_name=kernel_name,
+        timeout=timeout,
+        progress=progress,
+        env=parameters.get("env"),
+    )
+    if executed is None:
+        return ReportResult("", "", [], error)
+    return _result(canonical_notebook(executed), error, must_record=True)
+
+
+def execute_notebook(
+    *,
+    notebook: Path,
+    parameters: Mapping[str, Any] | None = None,
+    env: str | None = None,
+    must_record: bool = False,
+    gates: Iterable[str] = (),
+    timeout: int = 300,
+    progress: Progress | None = None,
+    kernel: str | None = None,
+    warm: bool | None = None,
+    html: bool = True,
+) -> ReportResult:
+    """Run any notebook in its own folder and seal it; never raises for what the notebook does.
+
+    `env`: the conf environment that `kedro.ipython` opens in the kernel (KEDRO_ENV).
+    `must_record`: its last cell must record verdicts, as a report's. `gates`: gates that must be
+    reached beside those the notebook declares. `timeout`: seconds for one cell. `kernel`: another
+    one than `fin-kedro`. `warm` changes nothing: a kernel is warm when a warm host runs
+    (`sealed_kernel.warm`). `html`: render it, too.
+    The notebook carries its seal without the occasion; `.seal` has both. Nothing is sealed when
+    nothing was executed. Raises FileNotFoundError when the notebook does not exist.
+    """
+    del warm
+    source, given = _existing(notebook), dict(parameters or {})
+    asked = Asked(
+        notebook=source,
+        project=project_of(source),
+        env=env,
+        parameters=given,
+        started=datetime.now(UTC),
+    )
+    executed, error = _execute(
+        source,
+        given,
+        kernel_name=kernel or KERNEL,
+        timeout=timeout,
+        progress=progress,
+        needs_parameters_cell=bool(given),
+        env=env,
+        gates=tuple(gates),
+        ask={"environment": SURROUNDINGS.format(project=str(asked.project))},
+        variables={"KEDRO_ENV": env} if env else {},
+    )
+    if executed is None:
+        return ReportResult("", "", [], error)
+    return _sealed(asked, executed, error, must_record=must_record, html=html)
+
+
+def _existing(notebook: Path) -> Path:
     source = Path(notebook)
     if not source.is_file():
         raise FileNotFoundError(f"No notebook at {source}; name one under notebooks/validation.")
-    wrong = _parameter_error(source, parameters)
-    if wrong:
-        return ReportResult("", "", [], {"cell": None, "name": "ParameterError", "message": wrong})
-    with tempfile.TemporaryDirectory(prefix="report-") as folder:
-        executed, error = _run(
-            source,
-            Path(folder),
-            parameters,
-            kernel_name=kernel_name,
-            timeout=timeout,
-            progress=progress,
-        )
-    canonical = canonical_notebook(executed)
-    verdicts, error = ([], error) if error else _read(canonical)
-    text = json.dumps(canonical, indent=1, sort_keys=True, ensure_ascii=False) + "\n"
-    html = render_html(canonical, verdicts=verdicts, error=error)
-    return ReportResult(text, html, verdicts, error)
+    return source
 
 
-def _parameter_error(source: Path, parameters: Mapping[str, Any]) -> str:
-    """What is wrong with the parameters, before anything runs; "" when nothing is."""
-    cells = nbformat.read(source, as_version=4).cells
-    tagged = [cell for cell in cells if "parameters" in cell.metadata.get("tags", [])]
-    if len(tagged) != 1:
-        return (
-            f"{source.name} has {len(tagged)} cells tagged 'parameters'; it must have exactly one."
-        )
-    # papermill formats braces in a path, so it gets a notebook object under a plain name.
-    with tempfile.TemporaryDirectory(prefix="report-") as folder, quiet_papermill():
-        declared = papermill.inspect_notebook(_clean_copy(source, Path(folder), NATIVE_KERNEL))
-    unknown = sorted(set(parameters) - set(declared))
-    if unknown:
-        return (
-            f"{source.name} declares no parameter {unknown[0]!r}; it declares {sorted(declared)}."
-        )
-    required = [name for name, found in declared.items() if _is_required(found)]
-    missing = sorted(set(required) - set(parameters))
-    return f"{source.name} needs the parameter {missing[0]!r}; give it a value." if missing else ""
-
-
-def _is_required(declared: Mapping[str, str]) -> bool:
-    """Whether a parameter's default is None though its annotation does not allow None."""
-    optional = (
-        "None" in declared["inferred_type_name"] or "Optional" in declared["inferred_type_name"]
-    )
-    return declared["default"] == "None" and not optional
-
-
-def _clean_copy(source: Path, folder: Path, kernel_name: str) -> str:
-    """Copy the notebook to a plain path, without outputs: an old record must not pass for new."""
-    node = nbformat.read(source, as_version=4)
-    for cell in node.cells:
-        if cell.cell_type == "code":
-            cell.outputs, cell.execution_count = [], None
-    node.metadata["kernelspec"] = {
-        "display_name": kernel_name,
-        "language": "python",
-        "name": kernel_name,
-    }
-    nbformat.write(node, folder / "input.ipynb")
-    return str(folder / "input.ipynb")
-
-
-def _run(
+def _execute(
     source: Path,
-    folder: Path,
     parameters: Mapping[str, Any],
     *,
     kernel_name: str,
     timeout: int,
     progress: Progress | None,
-) -> tuple[nbformat.NotebookNode, dict[str, Any] | None]:
-    """Execute in the notebook's folder; the notebook as far as it came, and the error if any."""
-    target, error = folder / "output.ipynb", None
+    needs_parameters_cell: bool = True,
+    **options: Any,
+) -> tuple[nbformat.NotebookNode | None, dict[str, Any] | None]:
+    """The notebook as far as it came, None when nothing was executed; and the error if any."""
+    node = nbformat.read(source, as_version=4)
+    wrong = _parameter_error(node, parameters, source.name, needs_parameters_cell)
+    if wrong:
+        return None, _error("ParameterError", wrong)
     try:
-        with quiet_papermill():
-            papermill.execute_notebook(
-                _clean_copy(source, folder, kernel_name),
-                str(target),
-                parameters=dict(parameters),
+        screen = report_screen(project_of(source), options.pop("env", None))
+    except Exception as failure:  # data that cannot be read cannot be looked for
+        return None, _error("ScreeningError", f"{type(failure).__name__}: {failure}")
+    # a notebook object, not a path: papermill formats braces in a path
+    with quiet_papermill():
+        node = remove_error_markers(load_notebook_node(node))
+        if parameters:
+            node = parameterize_notebook(node, dict(parameters), engine_name=KERNEL)
+        error = None
+        try:
+            papermill_engines.execute_notebook_with_engine(
+                KERNEL,
+                node,
                 kernel_name=kernel_name,
-                cwd=str(source.resolve().parent),
                 progress_bar=False,
                 start_timeout=STARTUP_SECONDS,
                 execution_timeout=timeout,
-                kernel_manager_class=ReportKernelManager,
-                **_hooks(source, progress),
+                resources={"metadata": {"path": str(source.resolve().parent)}},
+                progress=progress,
+                screen=screen,
+                **options,
             )
-    except papermill.PapermillExecutionError as failure:
-        error = {"name": failure.ename, "message": str(failure.evalue)}
-    except Exception as failure:  # a dead kernel, a timeout, a kernel that is not there
-        error = {"name": type(failure).__name__, "message": str(failure) or "no message"}
-    kept = target if target.is_file() else folder / "input.ipynb"
-    executed = nbformat.read(kept, as_version=4)
-    return executed, error and {"cell": _failed_cell(executed), **error}
+        except Refused as refusal:
+            return None, _error("Refused", str(refusal))
+        except KernelRefused as refusal:
+            error = _error("KernelRefused", str(refusal))
+        except Exception as failure:  # a dead kernel, a timeout, a kernel that is not there
+            error = _error(type(failure).__name__, str(failure) or "no message")
+    return node, node.metadata.get("fin_kedro", {}).get("error") or error
 
 
-def _hooks(source: Path, progress: Progress | None) -> dict[str, Any]:
-    """nbclient's hook that reports each finished cell."""
-    if progress is None:
-        return {}
-    total = len(nbformat.read(source, as_version=4).cells) + 1  # the injected parameters
-
-    def done(*, cell_index: int, **_: Any) -> None:
-        progress(min(cell_index + 1, total), total)
-
-    return {"on_cell_complete": done}
+def _error(name: str, message: str) -> dict[str, Any]:
+    """An error that no cell is to blame for."""
+    return {"cell": None, "id": None, "line": None, "name": name, "message": message}
 
 
-def _failed_cell(executed: nbformat.NotebookNode) -> int | None:
-    """The code cell (from 1) that failed: the one with an error output, else the last one begun."""
-    code = [cell for cell in executed.cells if cell.cell_type == "code"]
-    failed = [
-        n for n, cell in enumerate(code, 1) if any(o.output_type == "error" for o in cell.outputs)
-    ]
-    begun = [
-        n for n, cell in enumerate(code, 1) if cell.metadata.get("papermill", {}).get("start_time")
-    ]
-    return next(iter((failed or begun)[-1:]), None)
+def _parameter_error(
+    node: Mapping[str, Any], parameters: Mapping[str, Any], name: str, needs_cell: bool
+) -> str:
+    """What is wrong with the parameters, before anything runs; "" when nothing is."""
+    tagged = [cell for cell in node["cells"] if _has_tag(cell, PARAMETERS)]
+    if len(tagged) > 1 or (needs_cell and not tagged):
+        return f"{name} has {len(tagged)} cells tagged 'parameters'; it must have exactly one."
+    try:
+        check_parameters(declared_parameters(node), parameters, notebook=name)
+    except ParameterError as error:
+        return str(error)
+    return ""
 
 
-def _read(notebook: dict[str, Any]) -> tuple[list[dict[str, Any]], dict[str, Any] | None]:
+def _result(
+    canonical: Mapping[str, Any],
+    error: dict[str, Any] | None,
+    *,
+    must_record: bool,
+    html: bool = True,
+    seal: dict[str, Any] | None = None,
+) -> ReportResult:
+    """Verdicts, text and page of a canonical notebook."""
+    verdicts: list[dict[str, Any]] = []
+    if not error:
+        verdicts, error = _read(canonical, must_record)
+    text = json.dumps(canonical, indent=1, sort_keys=True, ensure_ascii=False) + "\n"
+    digest = seal["digest"] if seal else None
+    page = render_html(canonical, verdicts=verdicts, error=error, seal=digest) if html else ""
+    return ReportResult(text, page, verdicts, error, seal)
+
+
+def _sealed(
+    asked: Asked,
+    executed: nbformat.NotebookNode,
+    error: dict[str, Any] | None,
+    *,
+    must_record: bool,
+    html: bool,
+) -> ReportResult:
+    """The result of an execution that carries its seal."""
+    canonical = canonical_notebook(executed)
+    if not error:
+        _, error = _read(canonical, must_record)
+    seal, patch = seal_notebook(asked, executed, error)
+    kept = {
+        "seal": stored_seal(seal),
+        "gates": executed.metadata.get("fin_kedro", {}).get("gates", {}),
+    }
+    canonical["metadata"]["fin_kedro"] = {**kept, **({"patch": patch} if patch else {})}
+    return _result(canonical, error, must_record=must_record, html=html, seal=seal)
+
+
+def _read(
+    notebook: Mapping[str, Any], must_record: bool
+) -> tuple[list[dict[str, Any]], dict[str, Any] | None]:
     """The recorded verdicts, or the error that there is no sound record."""
-    code = [cell for cell in notebook["cells"] if cell["cell_type"] == "code"]
-    for number, cell in enumerate(code, 1):
-        found = next((o for o in cell["outputs"] if o["output_type"] == "error"), None)
-        if found or (cell["execution_count"] is None and "".join(cell["source"]).strip()):
-            name = found["ename"] if found else "NotExecuted"
-            return [], {
-                "cell": number,
-                "name": name,
-                "message": "the notebook ended before its last cell.",
-            }
+    unsound = check_executed(notebook)
+    if unsound:
+        where = named(notebook, unsound[0].index)
+        return [], {**where, "name": unsound[0].name, "message": unsound[0].message}
     try:
         return read_record(notebook), None
     except RecordError as failure:
-        return [], {"cell": None, "name": "RecordError", "message": str(failure)}
+        if not must_record and not _has_record(notebook):
+            return [], None
+        return [], _error("RecordError", str(failure))
+
+
+def _has_record(notebook: Mapping[str, Any]) -> bool:
+    outputs = (o for cell in notebook["cells"] for o in cell.get("outputs", []))
+    return any(MIME in output.get("data", {}) for output in outputs)
 
 
 def canonical_notebook(executed: Mapping[str, Any]) -> dict[str, Any]:
@@ -267,57 +341,30 @@ def _joined(outputs: list[dict[str, Any]]) -> list[dict[str, Any]]:
     return joined
 
 
-class _OwnPython(KernelSpecManager):
-    """Finds `python3` as this very interpreter, whatever PATH or a user's kernels say."""
+class _Quiet:
+    """How many executions want silence now, and the levels to go back to."""
 
-    def get_kernel_spec(self, kernel_name: str) -> KernelSpec:
-        """The spec of `kernel_name`; this interpreter's own for `python3`."""
-        if kernel_name != NATIVE_KERNEL:
-            return super().get_kernel_spec(kernel_name)
-        return KernelSpec(
-            argv=[sys.executable, "-m", "ipykernel_launcher", "-f", "{connection_file}"],
-            env=KERNEL_ENVIRONMENT,
-            display_name=NATIVE_KERNEL,
-            language="python",
-            metadata={
-                "supported_encryption": ["curve"]
-            },  # else cell outputs cross TCP in the clear
-        )
-
-
-class ReportKernelManager(AsyncKernelManager):
-    """A kernel manager whose `python3` is the interpreter that runs the pipeline.
-
-    Where the system has Unix sockets the kernel is reached through one in a private folder: no
-    port that another process may take first, nothing that another user can listen to.
-    """
-
-    def _kernel_spec_manager_default(self) -> KernelSpecManager:
-        return _OwnPython(parent=self)
-
-    def _transport_default(self) -> str:
-        return "ipc" if os.name == "posix" else "tcp"
-
-    def _ip_default(self) -> str:
-        if self.transport != "ipc":
-            return "127.0.0.1"
-        self._sockets = tempfile.TemporaryDirectory(prefix="fk-", ignore_cleanup_errors=True)
-        return str(Path(self._sockets.name) / "kernel")
+    lock = threading.Lock()
+    wanted = 0
+    levels: tuple[int, ...] = ()
 
 
 @contextmanager
 def quiet_papermill() -> Iterator[None]:
-    """Keep papermill's and the kernel's log lines out of the run's own log."""
+    """Keep papermill's and the kernel's log lines out of the run's own log, in any thread."""
+    os.environ.setdefault("PYDEVD_DISABLE_FILE_VALIDATION", "1")
     loggers = [logging.getLogger(name) for name in ("papermill", "traitlets")]
-    levels = [logger.level for logger in loggers]
-    debugger = os.environ.get("PYDEVD_DISABLE_FILE_VALIDATION")
-    os.environ["PYDEVD_DISABLE_FILE_VALIDATION"] = "1"
-    for logger in loggers:
-        logger.setLevel(logging.CRITICAL)
+    with _Quiet.lock:
+        if _Quiet.wanted == 0:
+            _Quiet.levels = tuple(logger.level for logger in loggers)
+            for logger in loggers:
+                logger.setLevel(logging.CRITICAL)
+        _Quiet.wanted += 1
     try:
         yield
     finally:
-        for logger, level in zip(loggers, levels, strict=True):
-            logger.setLevel(level)
-        if debugger is None:
-            del os.environ["PYDEVD_DISABLE_FILE_VALIDATION"]
+        with _Quiet.lock:
+            _Quiet.wanted -= 1
+            if _Quiet.wanted == 0:
+                for logger, level in zip(loggers, _Quiet.levels, strict=True):
+                    logger.setLevel(level)

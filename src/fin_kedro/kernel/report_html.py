@@ -34,11 +34,13 @@ def render_html(
     *,
     verdicts: Sequence[Mapping[str, Any]] = (),
     error: Mapping[str, Any] | None = None,
+    seal: str | None = None,
 ) -> str:
     """The HTML of an executed notebook (nbformat 4 dict), verdicts on top, code folded away.
 
     `verdicts`: JSON records in report order; `error`: {cell, name, message} of an execution that
-    did not complete, shown as a banner in place of the overall verdict.
+    did not complete, shown as a banner in place of the overall verdict; `seal`: the digest of the
+    notebook's seal, named in the page's head.
     """
     import nbformat
     from nbconvert import HTMLExporter
@@ -63,7 +65,13 @@ def render_html(
         "error": error,
     }
     body, _ = exporter.from_notebook_node(node, resources={"fin": fin})
-    return _with_contents(_without_blank_ends(body))
+    return _with_seal(_with_contents(_without_blank_ends(body)), seal)
+
+
+def _with_seal(html: str, digest: str | None) -> str:
+    """Name the seal in the head, as `fin_kedro.kernel.seal.read_seal` looks for it."""
+    named = f'<meta name="seal" content="{digest}">\n</head>'
+    return html.replace("</head>", named, 1) if digest else html
 
 
 def report_title(notebook: Mapping[str, Any]) -> str:

@@ -14,6 +14,8 @@ from kedro.pipeline import Pipeline
 from kedro.pipeline.node import Node
 from kedro.validation.exceptions import DataValidationError
 
+from fin_kedro.kernel.faults import explain
+
 # Kedro wraps what a dataset or validator raised; the sentence to read is the cause.
 _WRAPPERS = (DatasetError, DataValidationError)
 
@@ -228,7 +230,8 @@ def print_failure(
 
 def print_stop(error: BaseException, resume: str) -> None:
     """Say what stopped a run outside a node's own work, such as data that breaks its contract."""
-    print(f"\nThe run stopped: {_root(error)}\n  resume when mended: {resume}", file=sys.stderr)
+    said = explain(error) or _root(error)
+    print(f"\nThe run stopped: {said}\n  resume when mended: {resume}", file=sys.stderr)
 
 
 def leave_out_traceback(error: BaseException) -> None:

@@ -26,7 +26,7 @@ def write_validation_report(
         candidate: the registered candidate.
         report: ``notebook`` (path), ``bootstrap_replicates``, ``seed``, ``timeout`` (s, one cell).
         detection: what is asked of a fraud desk; None where rows stand for themselves.
-        run_context: ``env`` and ``versions`` of the evidence, filled in by the lineage hook
+        run_context: ``env`` and ``versions`` of the evidence, filled in by the seal hook
             (which also gives ``paths`` and the policy's ``gates``).
         evidence: the datasets the notebook reads; loaded here, so that they exist and are recorded.
 

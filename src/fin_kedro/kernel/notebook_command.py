@@ -1,0 +1,118 @@
+"""`kedro notebooks run`: execute a notebook sealed, and keep what was executed."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+
+from fin_kedro.kernel.commands import env_choice, plain_errors
+
+KEPT = Path("08_reporting/notebooks")
+
+
+@click.command(name="run")
+@click.argument("path", type=click.Path(path_type=Path))
+@click.option("-p", "given", multiple=True, metavar="NAME=VALUE", help="a parameter; repeatable")
+@click.option("--to", "folder", type=click.Path(path_type=Path), help="folder to keep it in")
+@click.option("--timeout", default=600, show_default=True, help="seconds for one cell")
+@env_choice
+@plain_errors
+def run_notebook(
+    path: Path, given: tuple[str, ...], folder: Path | None, timeout: int, env: str | None
+) -> None:
+    """Execute the notebook PATH sealed, and keep it with its report.
+
+    Anything that plain papermill would let pass is an error (docs/notebook-execution.md); what was
+    executed is kept then, too. Exit status 1 when there is one.
+    """
+    from fin_kedro.kernel.execution import execute_notebook
+
+    result = execute_notebook(
+        notebook=path,
+        parameters=typed(path, given),
+        env=env,
+        timeout=timeout,
+        progress=None if not sys.stderr.isatty() else show_progress,
+    )
+    if result.seal:
+        kept = keep(path, result, folder, env)
+        click.echo(f"{kept}  seal {result.seal['digest'][:12]}")
+    if result.error:
+        raise RuntimeError(sentence(result.error))
+    for verdict in result.verdicts:
+        click.echo(f"  {verdict['status']:<5} {verdict['code']}  {verdict['title']}")
+
+
+def typed(path: Path, given: tuple[str, ...]) -> dict[str, Any]:
+    """Parameters typed as NAME=VALUE, read as the notebook declares them."""
+    import nbformat
+
+    from sealed_kernel.parameters import declared_parameters, parse_value
+
+    if not path.is_file():
+        raise FileNotFoundError(f"no notebook at {path}.")
+    declared = declared_parameters(nbformat.read(path, as_version=4)) if given else {}
+    values: dict[str, Any] = {}
+    for text in given:
+        name, equals, value = text.partition("=")
+        if not equals:
+            raise ValueError(f"-p {text}: write it as name=value.")
+        parameter = declared.get(name)
+        values[name] = value if parameter is None else parse_value(parameter, value)
+    return values
+
+
+def show_progress(done: int, total: int) -> None:
+    """One line that renews itself: cells done, of how many."""
+    click.echo(f"\r  {done}/{total} cells", nl=done == total, err=True)
+
+
+def keep(path: Path, result: Any, folder: Path | None, env: str | None) -> Path:
+    """Write notebook, report and occasion; return the notebook's path.
+
+    By default under the data folder, 08_reporting/notebooks/PATH/RUN/. `folder` is that last one.
+    """
+    import json
+
+    run = result.seal["occasion"]["run"]
+    target = folder or _data_folder(path, env) / KEPT / _inside(path) / run
+    target.mkdir(parents=True, exist_ok=True)
+    notebook = target / path.name
+    (target / "occasion.json").write_text(
+        json.dumps(result.seal["occasion"], indent=1, sort_keys=True) + "\n", encoding="utf-8"
+    )
+    notebook.with_suffix(".html").write_text(result.html, encoding="utf-8")
+    notebook.write_text(result.notebook_json, encoding="utf-8")
+    return notebook
+
+
+def _inside(path: Path) -> Path:
+    """The notebook's place in the project, without the folder `notebooks` and the suffix."""
+    from fin_kedro.kernel.notebook_seal import project_of
+
+    place = path.resolve().relative_to(project_of(path)).with_suffix("")
+    return place.relative_to("notebooks") if place.parts[0] == "notebooks" else place
+
+
+def _data_folder(path: Path, env: str | None) -> Path:
+    """Where the project of a notebook keeps its data."""
+    from fin_kedro.kernel.config import project_config
+    from fin_kedro.kernel.notebook_seal import project_of
+
+    project = project_of(path)
+    if not (project / "conf").is_dir():
+        raise ValueError(f"{path} lies in no Kedro project; say with --to where to keep it.")
+    return project / str(project_config(project, env)["globals"]["data"])
+
+
+def sentence(error: dict[str, Any]) -> str:
+    """An execution's error in one line."""
+    if error["cell"] is None:
+        return f"{error['name']}: {error['message']}"
+    return (
+        f"{error['name']} in code cell {error['cell']} (#{error['id']}, `{error['line']}`): "
+        f"{error['message']}"
+    )

@@ -1,0 +1,170 @@
+"""A seal held against what lies on disk, or against another seal."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from fin_kedro.kernel.dataset_state import DatasetStates
+from fin_kedro.kernel.seal import PARTS, check_seal, read_seal
+
+Verdict = Literal["same", "differs", "gone"]
+# Why a dataset's bytes may differ though its content does not, by suffix or by its own form.
+REASONS = {
+    "own": "names the occasion too: model version, MLflow run, paths",
+    ".ipynb": "its metadata carry the seal of its own execution",
+    ".html": "names the seal of its own execution",
+    ".cbm": "CatBoost writes a random id and the time",
+    ".parquet": "written in other row groups or by another writer",
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Finding:
+    """One thing a seal states, and whether it still is so."""
+
+    what: str
+    verdict: Verdict
+    detail: str
+
+
+def check_on_disk(seal_path: Path, *, project: Path, env: str | None = None) -> list[Finding]:
+    """Compute the digests of a seal anew, the content of its datasets, and look in the ledger.
+
+    Raises SealError when the seal itself is broken.
+    """
+    seal = read_seal(seal_path)
+    check_seal(seal)
+    parts = [f"digest of {part}" for part in ("the whole", *PARTS)]
+    digests = [seal["digest"], *(seal["digests"][part] for part in PARTS)]
+    found = [
+        Finding(what=what, verdict="same", detail=digest[:12])
+        for what, digest in zip(parts, digests, strict=True)
+    ]
+    return [*found, *_datasets(seal, project, env), *_ledger(seal, project, env)]
+
+
+def _datasets(seal: Mapping[str, Any], project: Path, env: str | None) -> Iterator[Finding]:
+    from fin_kedro.kernel.evidence import open_catalog
+
+    data, where = seal["content"]["data"], seal["occasion"]["datasets"]
+    stated = {**data["read"], **data["written"]}
+    versions = {n: v for n in stated if (v := (where.get(n) or {}).get("version"))}
+    catalog = open_catalog(project_path=project, env=env or "base", versions=versions)
+    states = DatasetStates(project.resolve())
+    for name, digest in sorted(stated.items()):
+        path = (where.get(name) or {}).get("path")
+        if not path or not (project / path).exists():
+            yield Finding(what=name, verdict="gone", detail=str(path))
+            continue
+        state = states.of(catalog.get(name))
+        found = state.content if state else "nothing"
+        verdict: Verdict = "same" if found == digest else "differs"
+        detail = found[:12] if found == digest else f"{found[:12]}, sealed as {digest[:12]}"
+        yield Finding(what=name, verdict=verdict, detail=detail)
+
+
+def _ledger(seal: Mapping[str, Any], project: Path, env: str | None) -> Iterator[Finding]:
+    """The entries of the run in the ledgers of the project's workflows; a broken chain raises."""
+    from fin_kedro.governance.ledger import Ledger
+    from fin_kedro.kernel.config import project_config
+
+    parameters = project_config(project, env)["parameters"].values()
+    releases = [p["release"] for p in parameters if isinstance(p, Mapping) and "release" in p]
+    for path in sorted({str(release["ledger"]) for release in releases}):
+        ledger = Ledger(path)
+        ledger.verify()
+        for entry in ledger.entries(event="run_sealed", run=seal["occasion"]["run"]):
+            same = entry.event["seal"] == seal["digest"]
+            yield Finding(
+                what=f"ledger entry {entry.number}",
+                verdict="same" if same else "differs",
+                detail=entry.hash[:12] if same else f"states {entry.event['seal'][:12]}",
+            )
+
+
+Row = tuple[str, str, str, str]
+
+
+def compare_seals(first: Mapping[str, Any], second: Mapping[str, Any]) -> Iterator[Row]:
+    """Yield what, same bytes, same content, and the reason where either is not, for each dataset.
+
+    The parts of the seals that are no data come first; they have no bytes of their own.
+    """
+    for part in PARTS[:3]:
+        same = first["digests"][part] == second["digests"][part]
+        yield f"({part})", "", _word(same), "" if same else _departed(first, second, part)
+    contents = [{**s["content"]["data"]["read"], **s["content"]["data"]["written"]}
+                for s in (first, second)]  # fmt: skip
+    for name in sorted({*contents[0], *contents[1]}):
+        yield _row(name, contents, [s["occasion"]["datasets"].get(name) or {}
+                                    for s in (first, second)])  # fmt: skip
+
+
+def _row(name: str, contents: list[dict[str, str]], places: list[Mapping[str, Any]]) -> Row:
+    one, two = (content.get(name) for content in contents)
+    if one is None or two is None:
+        return name, "", "", f"only in the {'first' if two is None else 'second'} run"
+    bytes_same = places[0].get("file_sha256") == places[1].get("file_sha256")
+    if one != two:
+        return name, _word(bytes_same), _word(False), "another content"
+    kind = places[0].get("form") or Path(str(places[0].get("path"))).suffix
+    reason = "" if bytes_same else REASONS.get(kind, "only the way it is written differs")
+    return name, _word(bytes_same), _word(True), reason
+
+
+KINDS = {
+    "own": "record of validation",
+    "": "folder (the package)",
+    ".parquet": "table (Parquet)",
+    ".csv": "table (CSV)",
+    ".json": "model, policy, figures (JSON)",
+    ".yaml": "contract (YAML)",
+    ".onnx": "graph (ONNX)",
+    ".png": "picture (PNG)",
+    ".ipynb": "executed notebook",
+    ".html": "report (HTML)",
+}
+
+
+def compare_kinds(first: Mapping[str, Any], second: Mapping[str, Any]) -> Iterator[Row]:
+    """Yield the same by kind of artefact: its name with a count, and how many are the same."""
+    places = {**first["occasion"]["datasets"], **second["occasion"]["datasets"]}
+    groups: dict[str, list[Row]] = {}
+    for row in compare_seals(first, second):
+        if row[0].startswith("("):
+            yield row
+            continue
+        where = places.get(row[0]) or {}
+        kind = where.get("form") or Path(str(where.get("path"))).suffix
+        groups.setdefault(KINDS.get(kind, kind), []).append(row)
+    for kind, rows in sorted(groups.items()):
+        counts = (sum(row[i] == _word(True) for row in rows) for i in (1, 2))
+        reasons = "; ".join(sorted({row[3] for row in rows if row[3]}))
+        same = [f"{count} same" if count == len(rows) else f"{count} same, {len(rows) - count} not"
+                for count in counts]  # fmt: skip
+        yield f"{len(rows)} x {kind}", *same, reasons
+
+
+def _word(same: bool) -> str:
+    return "same" if same else "differ"
+
+
+def _departed(first: Mapping[str, Any], second: Mapping[str, Any], part: str) -> str:
+    """Names of the entries of a part that differ, at most three."""
+    one, two = (_flat(seal["content"][part]) for seal in (first, second))
+    names = sorted(name for name in {*one, *two} if one.get(name) != two.get(name))
+    more = f" and {len(names) - 3} more" if len(names) > 3 else ""
+    return ", ".join(names[:3]) + more
+
+
+def _flat(content: Any, name: str = "") -> dict[str, Any]:
+    if not isinstance(content, Mapping):
+        return {name: content}
+    return {
+        key: value
+        for part, inner in content.items()
+        for key, value in _flat(inner, f"{name}.{part}".lstrip(".")).items()
+    }

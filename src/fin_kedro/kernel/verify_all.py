@@ -1,0 +1,421 @@
+"""Verifies every notebook of the repository and the last runs; a table, and a badge for a page.
+
+A notebook that has no sealed execution yet is executed sealed, in one scratch copy of the tree,
+and then again in another one.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import sys
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from pathlib import Path
+from typing import Any
+
+from fin_kedro.kernel import rerun
+from fin_kedro.kernel.comparison import Comparison, Rules, compare_notebooks
+from fin_kedro.kernel.conditions import World, variables
+from fin_kedro.kernel.config import project_config
+from fin_kedro.kernel.seal import list_seals, read_seal
+from fin_kedro.kernel.verify import (
+    Sealed,
+    Verification,
+    Verifier,
+    VerifyError,
+    first_words,
+    open_sealed,
+    project_rules,
+)
+from fin_kedro.kernel.worktree import NOW, checkout
+
+FOLDERS = ("notebooks", "nbs_ci")
+REPORTS = "notebooks/validation"  # executed and verified as a node of a run
+RAW = "data/01_raw"
+CELL_SECONDS = 900
+COLOURS = {"A": "#2e7d32", "B": "#7cb342", "C": "#f9a825", "D": "#c62828", "none": "#757575"}
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Row:
+    """One line of the table: what was verified, its grade, what departs and why."""
+
+    kind: str
+    subject: str
+    grade: str
+    holds: bool
+    outputs: int = 0
+    identical: int = 0
+    what: str = ""
+    cause: str = ""
+    seconds: float = 0.0
+
+    def to_json(self) -> dict[str, Any]:
+        """The line as plain JSON."""
+        return {**vars(self), "seconds": round(self.seconds, 1)}
+
+
+def verify_all(
+    project: Path,
+    *,
+    world: World | None = None,
+    env: str | None = None,
+    only: Sequence[str] = (),
+    workers: int = 2,
+    say: Say = lambda _: None,
+) -> list[Row]:
+    """Verify the last run of each selection in `env`, and every notebook; runs first.
+
+    Args:
+        project: its folder.
+        world: conditions of the second execution (threads, python); as sealed by default.
+        env: conf environment of the runs.
+        only: patterns of notebooks' paths or pipelines' names; everything without.
+        workers: notebooks executed at a time.
+        say: told what is going on.
+    """
+    world, rules = world or World(), project_rules(project, env)
+    runs = [path for path in last_runs(project, env) if _wanted(path, only)]
+    rows = [_run_row(project, path, world, rules, say) for path in runs]
+    notebooks = [n for n in repository_notebooks(project) if _fits(n, only)]
+    rows += _reports(project, env, only, rows)
+    return rows + verify_notebooks(
+        project, notebooks, world=world, rules=rules, workers=workers, say=say
+    )
+
+
+def last_runs(project: Path, env: str | None) -> list[Path]:
+    """Seals of the newest completed run of each selection of pipelines and nodes."""
+    newest: dict[str, Path] = {}
+    for path in list_seals(project, env):
+        content = read_seal(path)["content"]
+        subject = json.dumps(content["subject"], sort_keys=True)
+        if content["outcome"] == "completed":
+            newest.setdefault(subject, path)
+    return list(newest.values())
+
+
+def _wanted(path: Path, only: Sequence[str]) -> bool:
+    return any(_fits(name, only) for name in read_seal(path)["content"]["subject"]["pipelines"])
+
+
+def _fits(name: str, only: Sequence[str]) -> bool:
+    return not only or any(fnmatchcase(name, pattern) for pattern in only)
+
+
+def repository_notebooks(project: Path) -> list[str]:
+    """Paths of the notebooks that run by themselves; reports need a run's evidence."""
+    found = [
+        path.relative_to(project).as_posix()
+        for folder in FOLDERS
+        for path in sorted((project / folder).rglob("*.ipynb"))
+        if not any(part.startswith(".") for part in path.relative_to(project).parts)
+    ]
+    return [name for name in found if not name.startswith(f"{REPORTS}/")]
+
+
+def _run_row(project: Path, path: Path, world: World, rules: Rules, say: Say) -> Row:
+    sealed = open_sealed(project, str(path))
+    began = time.perf_counter()
+    try:
+        with Verifier(sealed, world, rules=rules, say=say) as verifier:
+            return _row("run", verifier.verify())
+    except (RuntimeError, ValueError, FileNotFoundError) as error:
+        return Row(
+            kind="run",
+            subject=sealed.subject,
+            grade="none",
+            holds=False,
+            what=str(error),
+            seconds=time.perf_counter() - began,
+        )
+
+
+def _row(kind: str, found: Verification) -> Row:
+    comparison = found.comparison
+    return Row(
+        kind=kind,
+        subject=found.subject,
+        grade=found.grade,
+        holds=found.holds,
+        outputs=len(comparison.outputs),
+        identical=len(comparison.outputs) - len(comparison.departing),
+        what=first_words(comparison.decisive),
+        cause=found.cause.sentence if found.cause else "",
+        seconds=found.seconds,
+    )
+
+
+def _reports(project: Path, env: str | None, only: Sequence[str], runs: Sequence[Row]) -> list[Row]:
+    """Notebooks of reports: a run executes and seals them, so the run's verification is theirs."""
+    reports = sorted((project / REPORTS).glob("*.ipynb"))
+    names = [path.relative_to(project).as_posix() for path in reports]
+    sealed = {
+        notebook: open_sealed(project, str(path)).subject
+        for path in last_runs(project, env)
+        for notebook in read_seal(path)["content"]["code"]["notebooks"]
+    }
+    by_subject = {row.subject: row for row in runs}
+    rows = []
+    for name in [n for n in names if _fits(n, only) and sealed.get(n) in by_subject]:
+        run = by_subject[sealed[name]]
+        rows.append(
+            Row(
+                kind="report",
+                subject=name,
+                grade=run.grade,
+                holds=run.holds,
+                what=f"in the run of {run.subject}",
+            )
+        )
+    return rows
+
+
+# Notebooks
+
+
+def verify_notebooks(
+    project: Path,
+    notebooks: Sequence[str],
+    *,
+    world: World,
+    rules: Rules,
+    workers: int,
+    say: Say = lambda _: None,
+) -> list[Row]:
+    """Grade notebooks: each against its sealed execution, which is made where there is none."""
+    if not notebooks:
+        return []
+    kept = data_folder(project) / "08_reporting/verify/notebooks"
+    with ExitStack() as stack:
+        first, second = (
+            stack.enter_context(checkout(project, {}, revision=NOW)).path for _ in range(2)
+        )
+        for tree in (first, second):
+            _bring_raw(project, tree)
+        errors: dict[str, str] = {}
+        missing = [n for n in notebooks if not _is_current(kept / n, first / n)]
+        if missing:
+            say(f"executing {len(missing)} notebooks sealed, {workers} at a time")
+            done = execute_notebooks(first, missing, kept, world=World(), workers=workers)
+            errors |= done["errors"]
+        say(f"executing {len(notebooks)} notebooks again")
+        again = second.parent / "executed"
+        done = execute_notebooks(second, notebooks, again, world=world, workers=workers)
+        errors |= done["errors"]
+        return [
+            _failed_row(n, errors[n])
+            if n in errors
+            else _notebook_row(
+                project, n, kept, again, world, rules, say, done["seconds"].get(n, 0.0)
+            )
+            for n in notebooks
+        ]
+
+
+def _failed_row(name: str, error: str) -> Row:
+    return Row(kind="notebook", subject=name, grade="none", holds=False, what=error)
+
+
+def _bring_raw(project: Path, tree: Path) -> None:
+    if (project / RAW).is_dir():
+        shutil.copytree(project / RAW, tree / RAW, dirs_exist_ok=True)
+
+
+def _is_current(kept: Path, notebook: Path) -> bool:
+    """Whether the kept execution is of the notebook and the modules as they stand."""
+    from fin_kedro.kernel.modules import Sources, notebook_hash
+
+    if not kept.is_file():
+        return False
+    try:
+        code = read_seal(kept)["content"]["code"]
+    except ValueError:
+        return False
+    project = notebook
+    while not (project / "pyproject.toml").is_file():
+        project = project.parent
+    modules = Sources(project / "src").notebook_closure(notebook)
+    same = notebook_hash(notebook) in code.get("notebooks", {}).values()
+    return same and all(code["modules"].get(m) == h for m, h in modules.items())
+
+
+def execute_notebooks(
+    tree: Path, notebooks: Sequence[str], target: Path, *, world: World, workers: int
+) -> dict[str, Any]:
+    """Execute notebooks of a checkout, sealed, in a process of their own; results under `target`.
+
+    Returns ``{"errors": {notebook: words}, "seconds": {notebook: seconds}}``. Raises VerifyError
+    when that process ends without having executed them.
+    """
+    spec = {
+        "kind": "notebooks",
+        "notebooks": list(notebooks),
+        "target": str(target),
+        "workers": workers,
+        "timeout": CELL_SECONDS,
+        "result": str(tree.parent / "result.json"),
+    }
+    file, log = tree.parent / "spec.json", tree.parent / "log.txt"
+    file.write_text(json.dumps(spec), encoding="utf-8")
+    with log.open("w", encoding="utf-8") as out:
+        code = subprocess.run(
+            [str(world.python or sys.executable), "-P", rerun.__file__, str(file)],
+            cwd=tree,
+            env=variables(world, tree, {}),
+            stdout=out,
+            stderr=out,
+            stdin=subprocess.DEVNULL,
+            check=False,
+        ).returncode
+    if code:
+        lines = log.read_text(encoding="utf-8", errors="replace").strip().splitlines()
+        raise VerifyError("notebooks could not be executed:\n" + "\n".join(lines[-12:]))
+    result = json.loads(Path(str(spec["result"])).read_text(encoding="utf-8"))
+    return {"errors": result["errors"], "seconds": result["seconds"]}
+
+
+def _notebook_row(
+    project: Path,
+    name: str,
+    kept: Path,
+    again: Path,
+    world: World,
+    rules: Rules,
+    say: Say,
+    seconds: float,
+) -> Row:
+    for path in (kept / name, again / name):
+        if problem := _problem(path):
+            return Row(kind="notebook", subject=name, grade="D", holds=False, what=problem)
+    one, other = (read_seal(path) for path in (kept / name, again / name))
+    comparison = compare_notebooks(
+        one["content"],
+        other["content"],
+        stored=kept / name,
+        made=again / name,
+        rules=rules,
+        name=name,
+    )
+    cause = "" if comparison.grade == "A" else _notebook_cause(project, kept / name, world, say)
+    return Row(
+        kind="notebook",
+        subject=name,
+        grade=comparison.grade,
+        holds=rules.accepts(comparison.grade),
+        outputs=len(comparison.outputs),
+        identical=len(comparison.outputs) - len(comparison.departing),
+        what=_first(comparison),
+        cause=cause,
+        seconds=seconds,
+    )
+
+
+def _first(comparison: Comparison) -> str:
+    return first_words(comparison.decisive)
+
+
+def _problem(path: Path) -> str:
+    """Why an execution cannot be compared; "" when it can."""
+    if not path.is_file():
+        return "it was not executed"
+    try:
+        seal = read_seal(path)
+    except ValueError as error:
+        return str(error)
+    return "" if seal["content"]["outcome"] == "completed" else "it failed"
+
+
+def _notebook_cause(project: Path, path: Path, world: World, say: Say) -> str:
+    """The cause of a departure, by executions of this notebook alone."""
+    try:
+        sealed = Sealed(project=project, path=path, seal=read_seal(path))
+        with Verifier(sealed, World(**{**vars(world), "code": NOW}), say=say) as verifier:
+            found = verifier.verify()
+    except (RuntimeError, ValueError, FileNotFoundError) as error:
+        return f"not found: {error}"
+    if found.grade == "A":
+        return "chance: a third execution gave the sealed outputs again"
+    return found.cause.sentence if found.cause else ""
+
+
+# The table and the badge
+
+
+def print_table(rows: Sequence[Row]) -> None:
+    """Print one line a notebook or run, and the sum."""
+    from rich.console import Console
+    from rich.table import Table
+
+    columns = ("grade", "kind", "subject", "identical", "s", "what departs, and why")
+    table = Table(*columns, box=None, header_style="bold")
+    for row in rows:
+        counted = f"{row.identical}/{row.outputs}" if row.outputs else ""
+        seconds = f"{row.seconds:.0f}" if row.seconds else ""
+        words = "; ".join(part for part in (row.what, row.cause) if part)
+        table.add_row(row.grade, row.kind, row.subject, counted, seconds, words)
+    Console(width=None if sys.stdout.isatty() else 140).print(table)
+    print(f"{badge_words(rows)}.")
+
+
+def badge_words(rows: Sequence[Row]) -> str:
+    """How many of each grade, in a few words."""
+    counts = Counter(row.grade for row in rows)
+    if not counts:
+        return "nothing to verify"
+    return ", ".join(f"{counts[g]} {g}" for g in (*"ABCD", "none") if counts[g])
+
+
+def data_folder(project: Path, env: str | None = None) -> Path:
+    """The folder that conf's globals name for data."""
+    return project / str(project_config(project, env)["globals"].get("data", "data"))
+
+
+def write_badge(rows: Sequence[Row], project: Path, env: str | None = None) -> Path:
+    """Write `08_reporting/verify/badge.svg` and `verify.json`; the badge's path.
+
+    Equal grades give equal bytes: no date, no random id.
+    """
+    folder = data_folder(project, env) / "08_reporting/verify"
+    folder.mkdir(parents=True, exist_ok=True)
+    grades = [row.grade for row in rows]
+    shown = "none" if not grades or "none" in grades else max(grades)
+    words = badge_words(rows)
+    (folder / "badge.svg").write_text(draw_badge("verified", words, shown), encoding="utf-8")
+    content: Mapping[str, Any] = {
+        "schemaVersion": 1,
+        "label": "verified",
+        "message": words,
+        "color": COLOURS[shown][1:],
+        "grade": shown,
+        "rows": [row.to_json() for row in rows],
+    }
+    text = json.dumps(content, indent=1, ensure_ascii=False) + "\n"
+    (folder / "verify.json").write_text(text, encoding="utf-8")
+    return folder / "badge.svg"
+
+
+def draw_badge(label: str, message: str, grade: str) -> str:
+    """A badge as SVG: a grey label, and a message in the grade's colour."""
+    left, right = (int(6.6 * len(text)) + 14 for text in (label, message))
+    return "".join(_badge_lines(label, message, left, right, COLOURS[grade]))
+
+
+def _badge_lines(label: str, message: str, left: int, right: int, colour: str) -> Iterator[str]:
+    width = left + right
+    yield f'<svg xmlns="http://www.w3.org/2000/svg" width="{width}" height="20" role="img" '
+    yield f'aria-label="{label}: {message}">\n<title>{label}: {message}</title>\n'
+    yield f'<rect width="{width}" height="20" rx="3" fill="#555"/>\n'
+    yield f'<rect x="{left}" width="{right}" height="20" rx="3" fill="{colour}"/>\n'
+    yield f'<rect x="{left}" width="4" height="20" fill="{colour}"/>\n'
+    yield '<g fill="#fff" text-anchor="middle" font-family="DejaVu Sans,Verdana,sans-serif" '
+    yield 'font-size="11">\n'
+    yield f'<text x="{left // 2}" y="14">{label}</text>\n'
+    yield f'<text x="{left + right // 2}" y="14">{message}</text>\n</g>\n</svg>\n'

@@ -1,0 +1,60 @@
+"""Kedro's own `kedro run`, with ``--stale``: only what would come out differently today."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import click
+from kedro.framework.cli.project import run as kedro_run
+from kedro.framework.cli.utils import KedroCliError
+
+STALE_HELP = """Run only nodes whose code, data or parameters have changed since their outputs were
+made, and those after them as far as something comes out differently (see kedro status)."""
+RUNNER = "fin_kedro.kernel.stale_runner.StaleRunner"
+
+
+def _run(stale: bool, **options: Any) -> Any:
+    """Run the pipeline, or with ``stale`` what of it is not fresh."""
+    if not stale:
+        return _kedro(**options)
+    if options["only_missing_outputs"]:
+        raise KedroCliError(
+            "Options '--stale' and '--only-missing-outputs' cannot be used together: missing "
+            "outputs are stale, too. Leave '--only-missing-outputs' out."
+        )
+    from fin_kedro.kernel.staleness import Decider, make_plan
+    from fin_kedro.kernel.status import open_judge, stale_lines
+
+    judge = open_judge(
+        env=options["env"],
+        selection=options,
+        runtime_params=options["params"],
+        conf_source=options["conf_source"],
+        load_versions=options["load_versions"],
+    )
+    plan = make_plan(judge)
+    click.echo("\n".join(stale_lines(plan)), err=True)
+    if not plan.steps:
+        return {}
+    return _kedro(**{**options, "node_names": plan.steps, **_runner(options, Decider(judge, plan))})
+
+
+def _runner(options: Mapping[str, Any], decider: Any) -> dict[str, Any]:
+    """The runner that stops early; another one runs the whole plan."""
+    if options["runner"] not in (None, "SequentialRunner"):
+        return {}
+    return {"runner": RUNNER, "runner_params": {**options["runner_params"], "decider": decider}}
+
+
+def _kedro(**options: Any) -> Any:
+    assert kedro_run.callback is not None
+    return kedro_run.callback(**options)
+
+
+run_command = click.Command(
+    name="run",
+    callback=_run,
+    params=[*kedro_run.params, click.Option(["--stale"], is_flag=True, help=STALE_HELP)],
+    help=kedro_run.help,
+)

@@ -1,0 +1,277 @@
+"""What a kernel notices while the engine executes a notebook in it.
+
+A cell can end well although something in it failed: a shell command, a thread, a task that nobody
+waited for, a gate whose exception was caught. `watch` is called in the kernel before the first
+cell; `report` gives what was noticed since it was last asked.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import concurrent.futures
+import gc
+import inspect
+import json
+import sys
+import threading
+import warnings
+from collections.abc import Callable
+from contextlib import suppress
+from types import CoroutineType
+from typing import Any
+
+PASSED, FAILED, NOT_APPLICABLE = "passed", "failed", "not applicable"
+# how a loop ends, not how something fails
+ENDINGS = (StopIteration, StopAsyncIteration, GeneratorExit)
+
+
+class GateFailed(AssertionError):  # noqa: N818 (readers see it by this name)
+    """A gate's condition does not hold."""
+
+
+class EarlyExit(RuntimeError):  # noqa: N818 (likewise)
+    """A cell asked the kernel to stop before the notebook's end."""
+
+
+class Watch:
+    """What was noticed in this process, by the number of the cell that ran at the time.
+
+    `plan`: the gates that cells are, by execution count.
+    """
+
+    def __init__(self) -> None:
+        self.shell: Any = None
+        self.plan: dict[int, str] = {}
+        self.current = 0
+        self.gates: dict[str, str] = {}
+        self._depth = 0
+        self._problems: list[dict[str, Any]] = []
+        self._futures: list[dict[str, Any]] = []
+        self._caught: list[BaseException] = []
+
+    def note(self, name: str, message: str) -> None:
+        """Remember a problem of the cell that runs now."""
+        problem = {"cell": self.current, "name": name, "message": message}
+        if problem not in self._problems:
+            self._problems.append(problem)
+
+    def take(self, *, last: bool = False) -> list[dict[str, Any]]:
+        """Problems since the last time; `last` looks for failures that nobody has asked for."""
+        if last:
+            self._look_for_forgotten()
+        taken, self._problems = self._problems, []
+        return taken
+
+    # --- cells -------------------------------------------------------------------------------
+
+    def before_cell(self, _info: Any) -> None:
+        """A cell begins (a magic such as %%capture runs a cell inside a cell)."""
+        self._depth += 1
+        if self._depth > 1 or self.shell is None:
+            return
+        self.current = self.shell.execution_count
+        if self.current in self.plan:
+            self._caught = []
+            sys.settrace(self._trace)
+
+    def after_cell(self, result: Any) -> None:
+        """A cell has ended: what failed inside a magic, and what a gate's cell has caught."""
+        self._depth = max(0, self._depth - 1)
+        error = result.error_before_exec or result.error_in_exec
+        if error is not None and self._depth:
+            self.note(type(error).__name__, f"{error} (raised inside a magic, and not shown)")
+        if self._depth == 0 and self.current in self.plan:
+            sys.settrace(None)
+            self._end_gate(self.plan[self.current], error)
+
+    def _end_gate(self, name: str, error: BaseException | None) -> None:
+        self.gates[name] = FAILED if error or self._caught else PASSED
+        for caught in self._caught if error is None else ():
+            self.note(
+                "SwallowedError",
+                f"gate {name!r} raised {type(caught).__name__} and caught it; the cell of a gate "
+                "may not catch errors.",
+            )
+        self._caught = []
+
+    def _trace(self, frame: Any, _event: str, _arg: Any) -> Any:
+        """Follow the notebook's own frames only: a library may catch what it likes."""
+        own = self.shell is not None and frame.f_globals is self.shell.user_ns
+        return self._trace_own if own else None
+
+    def _trace_own(self, _frame: Any, event: str, arg: Any) -> Any:
+        if event == "exception":
+            value = arg[1]
+            known = any(value is caught for caught in self._caught)
+            if not known and not isinstance(value, ENDINGS):
+                self._caught.append(value)
+        return self._trace_own
+
+    # --- gates -------------------------------------------------------------------------------
+
+    def gate(self, name: str, passed: bool | None) -> None:
+        """Remember a gate's outcome, and raise when it failed."""
+        failed_before = self.gates.get(name) == FAILED
+        outcome = NOT_APPLICABLE if passed is None else PASSED if passed else FAILED
+        self.gates[name] = FAILED if failed_before else outcome
+        if outcome == FAILED:
+            self.note("GateFailed", f"gate {name!r} failed.")
+            raise GateFailed(f"gate {name!r} failed.")
+
+    # --- threads, tasks, futures -------------------------------------------------------------
+
+    def future_failed(self, future: Any, error: BaseException) -> None:
+        """An executor's task has failed: somebody has to ask for its result."""
+        record = {"cell": self.current, "error": type(error).__name__, "message": str(error)}
+        future.__dict__["_unasked"] = record
+        self._futures.append(record)
+
+    def future_asked(self, future: Any) -> None:
+        """Somebody has asked; the failure is theirs now."""
+        record = future.__dict__.pop("_unasked", None)
+        if record is not None:
+            self._futures = [other for other in self._futures if other is not record]
+
+    def _look_for_forgotten(self) -> None:
+        self._look_through_memory()
+        gc.collect()  # what is thrown away says now that nobody has asked for it
+        for record in self._futures:
+            self._problems.append(
+                {
+                    "cell": record["cell"],
+                    "name": record["error"],
+                    "message": f"{record['message']} (in an executor; nobody asked for the result)",
+                }
+            )
+        self._futures = []
+
+    def _look_through_memory(self) -> None:
+        for found in gc.get_objects():
+            kind = type(found)  # isinstance would wake lazy objects up
+            if issubclass(kind, asyncio.Future):
+                self._look_at_task(found)
+            elif kind is CoroutineType and self._is_own(found):
+                self._look_at_coroutine(found)
+
+    def _look_at_coroutine(self, coroutine: CoroutineType[Any, Any, Any]) -> None:
+        if inspect.getcoroutinestate(coroutine) == inspect.CORO_CREATED:
+            self.note("NeverAwaited", f"coroutine {coroutine.__name__!r} was never awaited.")
+            coroutine.close()
+
+    def _look_at_task(self, task: asyncio.Future[Any]) -> None:
+        if getattr(task, "_log_traceback", False) and not task.cancelled():
+            error = task.exception()
+            self.note(type(error).__name__, f"{error} (in a task that nobody awaited)")
+        elif isinstance(task, asyncio.Task) and not task.done() and self._is_own(task.get_coro()):
+            self.note("Unfinished", f"task {task.get_coro().__name__!r} had not ended.")  # type: ignore[union-attr]
+
+    def _is_own(self, coroutine: Any) -> bool:
+        """Whether the notebook itself defines a coroutine."""
+        frame = getattr(coroutine, "cr_frame", None)
+        return frame is not None and frame.f_globals is self.shell.user_ns
+
+    def thread_failed(self, error: Any) -> None:
+        """An exception has ended a thread."""
+        if error.exc_type is not None and not issubclass(error.exc_type, SystemExit):
+            name = getattr(error.thread, "name", "?")
+            self.note(error.exc_type.__name__, f"{error.exc_value} (in thread {name!r})")
+
+    def loop_failed(self, loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+        """The event loop has an error that nobody asked for."""
+        error = context.get("exception")
+        if error is not None:
+            self.note(type(error).__name__, f"{error} ({context.get('message', 'in a task')})")
+        loop.default_exception_handler(context)
+
+
+WATCH = Watch()
+
+
+def gate(name: str, passed: bool | None) -> None:
+    """Say that the gate `name` was reached and whether it `passed`; raise GateFailed if not.
+
+    None says that the gate does not apply to this run. The engine remembers the outcome, so an
+    exception that is caught still fails the notebook, and a gate written in the notebook's source
+    that no cell reaches fails it too.
+    """
+    WATCH.gate(name, None if passed is None else bool(passed))
+
+
+def watch(plan: dict[int, str]) -> None:
+    """Begin to watch this kernel; called once by the engine, before the first cell."""
+    shell = __import__("IPython").get_ipython()
+    if shell is None:
+        raise RuntimeError("watch() works in an IPython kernel only.")
+    first = WATCH.shell is None
+    WATCH.__init__()  # type: ignore[misc]
+    WATCH.shell, WATCH.plan = shell, plan
+    if not first:
+        return
+    from sealed_kernel.strict_shell import make_strict
+
+    make_strict(shell)
+    shell.events.register("pre_run_cell", WATCH.before_cell)
+    shell.events.register("post_run_cell", WATCH.after_cell)
+    shell.ask_exit = _refuse_exit
+    _watch_threads()
+    _watch_futures()
+    _watch_warnings()
+    with suppress(RuntimeError):
+        asyncio.get_running_loop().set_exception_handler(WATCH.loop_failed)
+
+
+def report(last: bool = False) -> str:
+    """What was noticed since the last call, and every gate's outcome, as JSON."""
+    found = {"problems": WATCH.take(last=last), "gates": WATCH.gates}
+    return json.dumps(found)
+
+
+def _refuse_exit() -> None:
+    raise EarlyExit("exit() ends the kernel before the notebook's last cell; take it out.")
+
+
+def _watch_threads() -> None:
+    before = threading.excepthook
+
+    def hook(error: Any) -> None:
+        WATCH.thread_failed(error)
+        before(error)
+
+    threading.excepthook = hook
+
+
+def _watch_futures() -> None:
+    future = concurrent.futures.Future
+    fail = future.set_exception
+
+    def set_exception(self: Any, exception: Any) -> None:
+        if exception is not None:
+            WATCH.future_failed(self, exception)
+        fail(self, exception)
+
+    future.set_exception = set_exception  # type: ignore[method-assign]
+    for name in ("result", "exception"):
+        setattr(future, name, _asking(getattr(future, name)))
+
+
+def _asking(method: Callable[..., Any]) -> Callable[..., Any]:
+    def asked(self: Any, *args: Any, **kwargs: Any) -> Any:
+        try:
+            return method(self, *args, **kwargs)
+        finally:
+            if self.done():
+                WATCH.future_asked(self)
+
+    return asked
+
+
+def _watch_warnings() -> None:
+    """A coroutine that nobody awaited is only a warning to Python, and did nothing."""
+    show = warnings.showwarning
+
+    def shown(message: Any, category: Any, *args: Any, **kwargs: Any) -> None:
+        if issubclass(category, RuntimeWarning) and "was never awaited" in str(message):
+            WATCH.note("NeverAwaited", f"{message}.")
+        show(message, category, *args, **kwargs)
+
+    warnings.showwarning = shown

@@ -1,0 +1,262 @@
+"""Killed runs, a full disk, a read-only folder: nothing half-written, and the next run works."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import re
+import shlex
+import sqlite3
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from fin_kedro.governance.ledger import Ledger
+from fin_kedro.governance.package import read_package
+from fin_kedro.kernel.canonical import content_hash
+from fin_kedro.kernel.evidence import open_catalog
+from fin_kedro.kernel.seal import check_seal, read_seal
+from fin_kedro.whole_versions import DRAFTS
+from tests.conftest import QUIET, kedro
+from tests.end_to_end import dying
+
+pytestmark = pytest.mark.slow
+
+RUN = ("run", "--env", "ci", "--pipelines", "credit")
+# They also name the occasion: the run, its times, the model's version.
+OCCASIONS = {"validation_record.json", "model_validation.ipynb", "model_validation.html"}
+SEAL = "seal.json"
+
+Mount = Callable[[Path, str], None]
+
+
+def visible(data: Path) -> Iterator[tuple[str, Path]]:
+    """Every version that a catalog finds: ``<name>/<version>/<name>``, by the name's path."""
+    for path in sorted(data.rglob("*")):
+        folder = path.parents[1]
+        inside = folder.relative_to(data).parts if folder.is_relative_to(data) else ()
+        if inside and path.name == folder.name and not {"01_raw", "mlflow"} & set(inside):
+            yield folder.relative_to(data).as_posix(), path
+
+
+@pytest.fixture(scope="module")
+def undisturbed(trained: Path) -> dict[str, str]:
+    """Content of the datasets of a run that nobody disturbed."""
+    found = dict(visible(trained / "data"))
+    return {name: content_hash(path) for name, path in found.items() if _is_content(name)}
+
+
+def _is_content(name: str) -> bool:
+    return Path(name).name not in {SEAL, *OCCASIONS}
+
+
+def check_whole(project: Path, data: Path, undisturbed: dict[str, str]) -> list[str]:
+    """All that is visible is what an undisturbed run makes; return the names."""
+    names = []
+    for name, path in visible(data):
+        assert not any(part.startswith(".") for part in path.relative_to(data).parts)
+        if _is_content(name):
+            assert content_hash(path) == undisturbed[name], path
+        elif path.suffix == ".html":
+            assert path.read_text("utf-8").rstrip().endswith("</html>")
+        else:
+            json.loads(path.read_text("utf-8"))
+        names.append(name)
+    _check_catalog(project)
+    _check_ledger(data / "governance/ledger.sqlite")
+    _check_database(data / "mlflow/mlflow.db")
+    return names
+
+
+def _check_catalog(project: Path) -> None:
+    """The project's own catalog lists no draft."""
+    catalog = open_catalog(project_path=project, env="ci")
+    for name in ("credit.accepted", "credit.champion", "credit.candidate", "credit.roc_figure"):
+        dataset = catalog[name]
+        listed = dataset.list_versions(full_path=False)
+        assert all(re.fullmatch(r"20[\d.T:Z-]+", version) for version in listed)
+
+
+def _check_ledger(path: Path) -> None:
+    ledger = Ledger(path)
+    ledger.verify()
+    for entry in ledger.entries(event="registered"):
+        read_package(ledger.resolve(entry.event["package"]), expected_digest=entry.event["digest"])
+
+
+def _check_database(path: Path) -> None:
+    if path.exists():
+        connection = sqlite3.connect(path)
+        assert connection.execute("PRAGMA integrity_check").fetchone() == ("ok",)
+        connection.close()
+
+
+def seals(data: Path) -> dict[str, str]:
+    """Outcome by run."""
+    found = {}
+    for path in data.glob(f"08_reporting/{SEAL}/*/{SEAL}"):
+        seal = read_seal(path)
+        check_seal(seal)
+        found[path.parent.name] = seal["content"]["outcome"]
+    return found
+
+
+def drafts(data: Path) -> list[Path]:
+    return sorted(data.rglob(f"{DRAFTS}*"))
+
+
+def started(project: Path, *command: str) -> subprocess.Popen[str]:
+    environment = {**os.environ, **QUIET, "PYTHONPATH": str(project / "src")}
+    return subprocess.Popen(
+        [sys.executable, *command], cwd=project, env=environment, text=True,
+        stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
+    )  # fmt: skip
+
+
+def kill_after(project: Path, nodes: int, wait: float) -> None:
+    """Kill a run a moment after it finished so many nodes."""
+    process = started(project, "-m", "kedro", *RUN)
+    assert process.stderr is not None
+    lines = (line for line in process.stderr if re.match(r" +\d+/\d+ credit", line))
+    for _ in range(nodes):
+        assert next(lines, None), "the run ended before it was killed"
+    time.sleep(wait)
+    process.kill()
+    process.stderr.close()
+    assert process.wait() == -9
+
+
+def kill_at_step(project: Path, step: int) -> None:
+    """Kill a run in front of a step in its data folder."""
+    process = started(project, dying.__file__, str(step), str(project / "data/0"), *RUN)
+    assert process.stderr is not None
+    said = process.stderr.read()
+    assert process.wait() == -9, said
+
+
+def test_runs_killed_at_random_instants_leave_whole_versions_and_no_harm(
+    project: Path, undisturbed: dict[str, str]
+) -> None:
+    draw, data = random.Random(20261122), project / "data"
+    for nodes in (draw.randint(0, 5), draw.randint(6, 13)):
+        kill_after(project, nodes, draw.uniform(0, 0.4))
+        check_whole(project, data, undisturbed)
+    for _ in range(2):
+        kill_at_step(project, draw.randint(10, 200))
+        check_whole(project, data, undisturbed)
+    assert set(seals(data).values()) <= {"failed"}
+
+    result = kedro(project, *RUN)
+    assert result.returncode == 0, result.stderr
+    names = check_whole(project, data, undisturbed)
+    assert {name for name in undisturbed if "/credit/" in name} <= set(names)
+    assert drafts(data) == []
+    newest = max(seals(data))
+    assert seals(data)[newest] == "completed"
+    _check_mlflow(data / "mlflow/mlflow.db")
+
+
+def _check_mlflow(database: Path) -> None:
+    """MLflow calls the last run finished and those killed KILLED."""
+    connection = sqlite3.connect(database)
+    rows = connection.execute(
+        "SELECT r.status, t.value FROM runs r LEFT JOIN tags t "
+        "ON t.run_uuid = r.run_uuid AND t.key = 'fin_kedro.process' ORDER BY r.start_time"
+    ).fetchall()
+    connection.close()
+    tagged = [status for status, process in rows if process]
+    assert tagged[-1] == "FINISHED"
+    assert len(tagged) > 1
+    assert set(tagged[:-1]) == {"KILLED"}
+
+
+@pytest.fixture
+def mount() -> Iterator[Mount]:
+    """Mount a small file system in memory on a folder, or change one; skip where one may not."""
+    mounted: list[Path] = []
+
+    def act(folder: Path, options: str) -> None:
+        again = folder in mounted
+        folder.mkdir(parents=True, exist_ok=True)
+        kind = [] if again else ["-t", "tmpfs"]
+        options = f"remount,{options}" if again else options
+        command = ["mount", *kind, "-o", options, *([] if again else ["tmpfs"]), str(folder)]
+        try:
+            subprocess.run(command, check=True, capture_output=True, text=True)
+        except (OSError, subprocess.CalledProcessError) as error:
+            said = getattr(error, "stderr", "") or error
+            pytest.skip(f"a small file system cannot be mounted here: {said}")
+        mounted.append(folder)
+
+    yield act
+    for folder in set(mounted):
+        subprocess.run(["umount", str(folder)], check=True)
+
+
+def on_disk(project: Path) -> Path:
+    """Let the project keep its data on `disk`."""
+    (project / "conf/ci/globals.yml").write_text("data: disk\n")
+    return project / "disk"
+
+
+def test_a_full_disk_is_said_and_leaves_nothing_half_written(
+    project: Path, undisturbed: dict[str, str], mount: Mount
+) -> None:
+    data = on_disk(project)
+    for size, where in (("5m", "credit.model_table"), ("8m", "database or disk is full")):
+        mount(data, f"size={size}")
+        result = kedro(project, *RUN)
+        assert result.returncode == 1
+        assert "The run stopped" in result.stderr
+        assert "the disk is full" in result.stderr
+        assert where in result.stderr
+        assert f"MiB are free at {data}" in result.stderr
+        assert "run again" in result.stderr
+        assert "Traceback" not in result.stderr
+        check_whole(project, data, undisturbed)
+        assert drafts(data) == []
+        assert set(seals(data).values()) <= {"failed"}
+    mount(data, "size=100m")
+    result = kedro(project, *RUN, "--to-nodes", "credit.export_graphs")
+    assert result.returncode == 0, result.stderr
+    assert "06_models/credit/champion.onnx" in check_whole(project, data, undisturbed)
+    assert seals(data)[max(seals(data))] == "completed"
+
+
+def test_a_read_only_folder_is_said_and_the_printed_command_goes_on(
+    project: Path, undisturbed: dict[str, str], mount: Mount
+) -> None:
+    models = on_disk(project) / "06_models"
+    mount(models, "size=20m,ro")
+    stopped = kedro(project, *RUN, "--to-nodes", "credit.train_scorecard")
+    assert stopped.returncode == 1
+    assert f"{models} may not be written" in stopped.stderr
+    assert "nothing of it is left" in stopped.stderr
+    assert "Let this user write there" in stopped.stderr
+    assert "Traceback" not in stopped.stderr
+    names = check_whole(project, project / "disk", undisturbed)
+    assert "05_model_input/credit/model_table.parquet" in names
+    assert set(seals(project / "disk").values()) == {"failed"}
+
+    mount(models, "rw")
+    command = re.search(r"resume when mended: kedro (.+)", stopped.stderr)
+    assert command, stopped.stderr
+    resumed = kedro(project, *shlex.split(command[1]))
+    assert resumed.returncode == 0, resumed.stderr
+    names = check_whole(project, project / "disk", undisturbed)
+    assert names.count("05_model_input/credit/model_table.parquet") == 1
+    assert {"06_models/credit/champion.json", "06_models/credit/scorecard.json"} <= set(names)
+
+
+def test_a_read_only_project_is_said_before_anything_starts(project: Path, mount: Mount) -> None:
+    mount(on_disk(project), "size=5m,ro")
+    result = kedro(project, *RUN)
+    assert result.returncode == 1
+    assert re.search(r"The run stopped: \S+/disk may not be written", result.stderr)
+    assert "Traceback" not in result.stderr
+    assert list((project / "disk").iterdir()) == []

@@ -1,0 +1,69 @@
+"""`kedro notebooks run` keeps what was executed, with its report, also when a cell failed."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import nbformat
+import pytest
+from click.testing import CliRunner, Result
+
+from fin_kedro.kernel.notebook_command import run_notebook
+from fin_kedro.kernel.seal import read_seal
+from tests.conftest import ROOT
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    (tmp_path / "pyproject.toml").write_text("[tool.kedro]\n")
+    for folder in ("conf/base", "conf/local", "notebooks/risk"):
+        (tmp_path / folder).mkdir(parents=True)
+    (tmp_path / "conf/base/globals.yml").write_text("data: data\n")
+    declared = nbformat.v4.new_code_cell(
+        'rows: int = 3  # [1..]\nway: str = "1"', id="given", metadata={"tags": ["parameters"]}
+    )
+    cells = [declared, nbformat.v4.new_code_cell("12 // (rows - 3)\nway", id="divide")]
+    kernel = {"name": "fin-kedro", "display_name": "fin-kedro", "language": "python"}
+    notebook = nbformat.v4.new_notebook(cells=cells, metadata={"kernelspec": kernel})
+    nbformat.write(notebook, tmp_path / "notebooks/risk/limits.ipynb")
+    return tmp_path
+
+
+def run(project: Path, *arguments: str) -> Result:
+    path = str(project / "notebooks/risk/limits.ipynb")
+    return CliRunner().invoke(run_notebook, [path, *arguments])
+
+
+def test_it_is_kept_under_the_run(project: Path) -> None:
+    result = run(project, "-p", "rows=5", "-p", "way=7")
+    assert result.exit_code == 0, result.output
+    [kept] = (project / "data/08_reporting/notebooks/risk/limits").glob("*/limits.ipynb")
+    assert str(kept) in result.output
+    seal = read_seal(kept)
+    assert seal["content"]["parameters"] == {"rows": 5, "way": "7"}
+    occasion = json.loads((kept.parent / "occasion.json").read_text())
+    assert occasion["run"] == kept.parent.name
+    assert read_seal(kept.with_suffix(".html"))["digest"] == seal["digest"]
+
+
+def test_a_failed_one_is_kept_and_said(project: Path, tmp_path: Path) -> None:
+    result = run(project, "--to", str(tmp_path / "mine"))
+    assert result.exit_code == 1
+    assert "ZeroDivisionError in code cell 2 (#divide, `12 // (rows - 3)`)" in result.output
+    assert read_seal(tmp_path / "mine/limits.ipynb")["content"]["outcome"] == "failed"
+
+
+def test_a_wrong_parameter_runs_nothing(project: Path) -> None:
+    result = run(project, "-p", "row=5")
+    assert result.exit_code == 1
+    assert "Did you mean 'rows'?" in result.output
+    assert not (project / "data").exists()
+    assert "write it as name=value" in run(project, "-p", "rows").output
+
+
+def test_kedro_has_the_command() -> None:
+    from fin_kedro.cli import notebooks_group
+
+    assert "run" in notebooks_group.commands
+    assert (ROOT / "docs/notebook-execution.md").is_file()

@@ -1,0 +1,172 @@
+"""What a verification is made of: worlds, imposed conf, seals that contradict themselves."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from fin_kedro.kernel.canonical import json_hash
+from fin_kedro.kernel.comparison import Comparison, Output
+from fin_kedro.kernel.conditions import (
+    VerifyError,
+    World,
+    check_targets,
+    settle_conf,
+    variables,
+    wanted_parameters,
+)
+from fin_kedro.kernel.config import project_config
+from fin_kedro.kernel.seal import SealError
+from fin_kedro.kernel.verify import check_consistent, first_words
+from fin_kedro.kernel.verify_all import Row, badge_words, draw_badge, write_badge
+
+PARAMETERS = {"model": {"depth": 4, "rate": 0.1}, "names": ["a", "b"]}
+
+
+def project(folder: Path, parameters: Any = PARAMETERS, **files: Any) -> Path:
+    """A project that is conf only."""
+    base: dict[str, Any] = {
+        "conf/base/parameters.yml": parameters,
+        "conf/base/policy.yml": {"gates": {"AUC": {"min": 0.7}}},
+        "conf/base/mlflow.yml": {"server": {"mlflow_tracking_uri": "${project:data/mlflow.db}"}},
+        "conf/base/catalog.yml": {"seal": {"type": "json.JSONDataset", "filepath": "data/s.json"}},
+        "conf/base/globals.yml": {"data": "data"},
+    }
+    for name, content in {**base, **{n.replace("__", "/"): c for n, c in files.items()}}.items():
+        path = folder / (name if name.endswith(".yml") else f"{name}.yml")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(yaml.safe_dump(content))
+    (folder / "conf/local").mkdir(exist_ok=True)
+    return folder
+
+
+def seal(parameters: Any = PARAMETERS, **occasion: Any) -> dict[str, Any]:
+    policy = {"gates": {"AUC": {"min": 0.7}}}
+    content = {"subject": {"env": None}, "parameters": {**parameters, "policy": policy}}
+    return {"content": content, "occasion": occasion}
+
+
+def imposed(tmp_path: Path, there: Any, world: World | None = None, **occasion: Any) -> Any:
+    """Runtime parameters that turn a checkout with conf `there` into the sealed one."""
+    tree = project(tmp_path / "tree", there)
+    own = project(tmp_path / "own", {**PARAMETERS, "model": {"depth": 9, "rate": 0.1}})
+    return wanted_parameters(world or World(), tree, own, seal(**occasion))
+
+
+def test_where_conf_resolves_as_sealed_nothing_is_imposed(tmp_path: Path) -> None:
+    assert imposed(tmp_path, PARAMETERS) == ({}, [])
+
+
+def test_what_conf_at_the_commit_has_otherwise_is_imposed_and_said(tmp_path: Path) -> None:
+    params, said = imposed(tmp_path, {"model": {"depth": 6, "rate": 0.1}, "names": ["a"]})
+    assert params == {"model": {"depth": 4}, "names": ["a", "b"]}
+    assert [line.rpartition(": ")[2] for line in said] == ["model.depth = 4", "names = ['a', 'b']"]
+
+
+def test_the_runs_own_parameters_are_given_again_in_silence(tmp_path: Path) -> None:
+    there = {**PARAMETERS, "model": {"depth": 6, "rate": 0.1}}
+    params, said = imposed(tmp_path, there, runtime_params={"model": {"depth": 4}})
+    assert (params, said) == ({"model": {"depth": 4}}, [])
+
+
+def test_a_parameter_that_the_run_did_not_have_is_taken_out(tmp_path: Path) -> None:
+    imposed(tmp_path, {"model": {"depth": 4, "rate": 0.1, "shift": 1}, "names": ["a", "b"]})
+    assert project_config(tmp_path / "tree")["parameters"]["model"] == PARAMETERS["model"]
+
+
+def test_parameters_now_are_those_of_the_project(tmp_path: Path) -> None:
+    params, _ = imposed(tmp_path, PARAMETERS, World(parameters="now"))
+    assert params == {"model": {"depth": 9}}
+
+
+def test_another_policy_is_written_into_the_checkout(tmp_path: Path) -> None:
+    tree = project(tmp_path / "tree", conf__local__policy={"gates": {"AUC": {"min": 0.9}}})
+    wanted_parameters(World(), tree, tree, seal())
+    assert project_config(tree)["policy"] == {"gates": {"AUC": {"min": 0.7}}}
+
+
+def test_mlflow_of_a_team_is_not_written_to(tmp_path: Path) -> None:
+    server = {"server": {"mlflow_tracking_uri": "https://mlflow.example.org"}}
+    tree = project(tmp_path / "tree", conf__team__mlflow=server)
+    settle_conf(tree, "team")
+    assert str(tree) in project_config(tree, "team")["mlflow"]["server"]["mlflow_tracking_uri"]
+
+
+def test_a_ledger_outside_the_checkout_is_refused(tmp_path: Path) -> None:
+    entry = {"m": {"type": "x.Y", "filepath": "data/p", "ledger": "/srv/ledger.sqlite"}}
+    tree = project(tmp_path / "tree", conf__team__catalog=entry)
+    check_targets(tree, None)
+    with pytest.raises(VerifyError, match=r"'m' keeps its ledger at /srv/ledger.sqlite"):
+        check_targets(tree, "team")
+
+
+def test_a_world_gives_some_of_its_factors() -> None:
+    world = World(code="HEAD", data="now", threads=2, python=Path("/other/python"))
+    assert world.only(frozenset({"threads"})) == World(threads=2)
+    assert world.only(frozenset({"environment", "data"})) == World(
+        python=Path("/other/python"), data="now"
+    )
+    assert world.said() == "code HEAD, data now, python /other/python, 2 threads"
+    assert World().said() == ""
+
+
+def test_a_process_gets_the_sealed_variables(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "sqlite:///mine.db")
+    monkeypatch.setenv("TZ", "Asia/Tokyo")
+    sealed = {"fixed": {"TZ": None}, "threads": {"OMP_NUM_THREADS": "3", "used": 3}}
+    found = variables(World(), Path("/tree"), sealed)
+    assert "TZ" not in found and "MLFLOW_TRACKING_URI" not in found
+    assert (found["OMP_NUM_THREADS"], found["FIN_KEDRO_THREADS"]) == ("3", "3")
+    assert found["PYTHONPATH"] == "/tree/src"
+    assert variables(World(threads=2), Path("/tree"), sealed)["OMP_NUM_THREADS"] == "2"
+
+
+def consistent() -> dict[str, Any]:
+    step = {"read": {"params:model": json_hash({"depth": 4})}, "written": {"out": "h"}}
+    return {
+        "kind": "pipeline", "parameters": {"model": {"depth": 4}}, "steps": {"fit": step},
+        "data": {"written": {"out": "h"}},
+    }  # fmt: skip
+
+
+def test_a_seal_that_contradicts_itself_is_refused() -> None:
+    check_consistent(consistent())
+    other = consistent()
+    other["parameters"]["model"]["depth"] = 5
+    with pytest.raises(SealError, match="fit read another parameter 'model'"):
+        check_consistent(other)
+    other = consistent()
+    other["data"]["written"]["out"] = "else"
+    with pytest.raises(SealError, match="fit wrote another 'out'"):
+        check_consistent(other)
+
+
+def test_the_first_departure_in_words() -> None:
+    output = Output(step="fit", name="model", grade="D", note="was not made this time")
+    assert first_words(output) == "fit, model: was not made this time"
+    assert first_words(Output(step="cell 2 (#c)", name="output", grade="D")) == "cell 2 (#c)"
+    assert first_words(Comparison(outputs=()).first) == ""
+
+
+def row(grade: str) -> Row:
+    return Row(kind="notebook", subject="n.ipynb", grade=grade, holds=grade <= "B")
+
+
+def test_the_badge_counts_grades_and_is_the_same_each_time(tmp_path: Path) -> None:
+    rows = [row("A"), row("A"), row("C")]
+    assert badge_words(rows) == "2 A, 1 C"
+    badge = write_badge(rows, project(tmp_path))
+    text = badge.read_text()
+    assert "verified: 2 A, 1 C" in text and text == draw_badge("verified", "2 A, 1 C", "C")
+    assert write_badge(rows, tmp_path).read_text() == text
+    stated = json.loads(badge.with_name("verify.json").read_text())
+    assert (stated["grade"], stated["message"], len(stated["rows"])) == ("C", "2 A, 1 C", 3)
+
+
+def test_a_badge_of_what_could_not_be_executed_is_grey() -> None:
+    assert "#757575" in draw_badge("verified", "nothing to verify", "none")
+    assert badge_words([]) == "nothing to verify"

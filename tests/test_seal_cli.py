@@ -1,0 +1,65 @@
+"""`kedro seal` as a person types it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from fin_kedro.seal_cli import seal_group
+from tests.kernel.sealed_house import FILES, RUN, make_house
+
+LATER = "2026-11-22T04.00.00.000Z"
+
+
+@pytest.fixture
+def house(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A project with two sealed runs, of another parameter; it is the working folder."""
+    make_house(tmp_path)
+    make_house(tmp_path, run=LATER, scale=3.0)
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def said(*arguments: str, code: int = 0) -> str:
+    result = CliRunner().invoke(seal_group, list(arguments))
+    assert result.exit_code == code, result.output
+    return result.output
+
+
+def test_runs_are_listed_newest_first(house: Path) -> None:
+    lines = said("list").splitlines()
+    assert [line.split()[0] for line in lines] == [LATER, RUN]
+    assert "completed" in lines[0]
+
+
+def test_the_latest_is_shown_and_any_by_its_beginning(house: Path) -> None:
+    assert LATER in said("show")
+    text = said("show", RUN[:14])
+    for words in (RUN, "completed", "no git", "metrics", "raw"):
+        assert words in text
+    assert '"format": "fin-kedro-seal/1"' in said("show", "--json")
+
+
+def test_a_check_fails_when_the_data_changed(house: Path) -> None:
+    assert "differs" not in said("check", RUN)
+    (house / FILES["metrics"] / RUN / "metrics.json").write_text("{}")
+    assert "1 of 12 differ" in said("check", RUN, code=1)
+
+
+def test_two_runs_are_compared(house: Path) -> None:
+    table = said("compare", RUN, LATER, "--markdown").splitlines()
+    assert table[:2] == ["| what | bytes | content | reason |", "| --- | --- | --- | --- |"]
+    assert "| metrics | same | same |  |" in table
+    assert "| table | differ | differ | another content |" in table
+
+
+def test_a_run_is_exported_and_the_next_command_said(house: Path) -> None:
+    assert "python -I -S out/verify.py" in said("export", "latest", "--to", "out")
+    assert (house / "out/ro-crate-metadata.json").is_file()
+
+
+def test_an_unknown_run_is_said_without_a_traceback(house: Path) -> None:
+    text = said("show", "2019", code=1)
+    assert "no run '2019' is sealed" in text and "Traceback" not in text
