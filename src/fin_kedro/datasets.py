@@ -19,6 +19,8 @@ from kedro.io import AbstractVersionedDataset, DatasetError, Version
 from kedro_datasets._typing import JSONPreview, TablePreview
 from kedro_datasets.ibis import FileDataset
 
+from fin_kedro.spill import spill_folder
+
 # Commas and a header, as the standard has it (RFC 4180), and types by all rows: nothing is guessed
 # from a sample. An entry's own `load_args` come first. The names are DuckDB's.
 CSV: dict[str, Any] = {"delim": ",", "header": True, "sample_size": -1}
@@ -35,7 +37,7 @@ class TableDataset(FileDataset):
 
     def _connect(self) -> Any:
         if self._connection_config["backend"] != "pyspark":
-            return super()._connect()
+            return _spilling_aside(super()._connect(), self._connection_config)
         return _spark({k: v for k, v in self._connection_config.items() if k != "backend"})
 
     def load(self) -> ir.Table:
@@ -78,6 +80,16 @@ class TableDataset(FileDataset):
         """Return the first rows as ``{"index", "columns", "data"}``."""
         rows = self.load().limit(nrows).execute()
         return TablePreview(rows.astype(object).where(rows.notna(), None).to_dict(orient="split"))
+
+
+def _spilling_aside(connection: Any, settings: Mapping[str, Any]) -> Any:
+    """Let DuckDB put what does not fit into memory under the data root, if that is known."""
+    if settings["backend"] != "duckdb" or "temp_directory" in settings:
+        return connection
+    if folder := spill_folder():
+        quoted = folder.as_posix().replace("'", "''")
+        connection.raw_sql(f"SET temp_directory = '{quoted}'")
+    return connection
 
 
 def _is_spark_folder(path: Path) -> bool:

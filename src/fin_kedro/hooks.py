@@ -13,6 +13,7 @@ from kedro.framework.hooks import hook_impl
 from kedro.pipeline import Pipeline
 from kedro.pipeline.node import Node
 
+from fin_kedro.kernel.config import data_folder
 from fin_kedro.kernel.faults import close_killed_runs, tell_plainly
 from fin_kedro.kernel.loads import note_loads
 from fin_kedro.kernel.sealing import RUN_CONTEXT, RunRecord, keep_seal
@@ -24,6 +25,7 @@ from fin_kedro.kernel.summary import (
     print_summary,
     resume_command,
 )
+from fin_kedro.spill import spill_into
 from fin_kedro.whole_versions import keep_versions_whole
 
 
@@ -32,8 +34,10 @@ class WholeVersionHooks:
 
     @hook_impl(tryfirst=True)
     def after_context_created(self, context: KedroContext) -> None:
-        """Say a full disk or a forbidden folder in a sentence, wherever it is found."""
-        tell_plainly(context.project_path / context.config_loader["globals"].get("data", "data"))
+        """Name the data folder: to sentences about a full disk, and to what exceeds memory."""
+        data = data_folder(context.config_loader, context.project_path)
+        tell_plainly(data)
+        spill_into(data)
 
     @hook_impl(trylast=True)
     def before_pipeline_run(self) -> None:

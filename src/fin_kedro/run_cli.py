@@ -7,7 +7,6 @@ from typing import Any
 
 import click
 from kedro.framework.cli.project import run as kedro_run
-from kedro.framework.cli.utils import KedroCliError
 
 STALE_HELP = """Run only nodes whose code, data or parameters have changed since their outputs were
 made, and those after them as far as something comes out differently (see kedro status)."""
@@ -19,25 +18,35 @@ def _run(stale: bool, **options: Any) -> Any:
     if not stale:
         return _kedro(**options)
     if options["only_missing_outputs"]:
-        raise KedroCliError(
-            "Options '--stale' and '--only-missing-outputs' cannot be used together: missing "
-            "outputs are stale, too. Leave '--only-missing-outputs' out."
+        raise click.UsageError(
+            "--stale and --only-missing-outputs cannot be used together: missing outputs are "
+            "stale, too. Leave --only-missing-outputs out."
         )
     from fin_kedro.kernel.staleness import Decider, make_plan
-    from fin_kedro.kernel.status import open_judge, stale_lines
+    from fin_kedro.kernel.status import stale_lines
 
-    judge = open_judge(
-        env=options["env"],
-        selection=options,
-        runtime_params=options["params"],
-        conf_source=options["conf_source"],
-        load_versions=options["load_versions"],
-    )
+    judge = _judge(options)
     plan = make_plan(judge)
     click.echo("\n".join(stale_lines(plan)), err=True)
     if not plan.steps:
         return {}
     return _kedro(**{**options, "node_names": plan.steps, **_runner(options, Decider(judge, plan))})
+
+
+def _judge(options: Mapping[str, Any]) -> Any:
+    """The judge of what Kedro would run with these options; refusals are sentences."""
+    from fin_kedro.kernel import status
+
+    try:
+        return status.open_judge(
+            env=options["env"],
+            selection=options,
+            runtime_params=options["params"],
+            conf_source=options["conf_source"],
+            load_versions=options["load_versions"],
+        )
+    except (RuntimeError, ValueError, FileNotFoundError) as error:
+        raise click.ClickException(str(error)) from error
 
 
 def _runner(options: Mapping[str, Any], decider: Any) -> dict[str, Any]:

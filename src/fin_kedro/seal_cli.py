@@ -143,16 +143,22 @@ def _described(seal: Mapping[str, Any]) -> list[tuple[str, str]]:
     stopped = f": {error['name']} in {error['step']}" if error else ""
     return [
         ("seal", seal["digest"]),
-        ("run", f"{occasion['run']}, {_subject(content)}"),
+        ("run", f"{occasion.get('run', 'unknown')}, {_subject(content)}"),
         ("outcome", content["outcome"] + stopped),
-        ("when", f"{occasion['started']}, {occasion['seconds']:.0f} s, by {occasion['by']}"),
+        ("when", _when(occasion)),
         ("code", _code(code)),
         ("environment", _environment(environment)),
         ("parameters", f"{len(content['parameters'])}, {seal['digests']['parameters'][:12]}"),
-        *((f"{direction}", f"{h[:12]}  {n}") for direction in ("read", "written")
+        *((f"{direction}", f"{str(h)[:12]}  {n}") for direction in ("read", "written")
           for n, h in sorted(data[direction].items())),
         ("MLflow run", str(occasion.get("mlflow_run"))),
     ]  # fmt: skip
+
+
+def _when(occasion: Mapping[str, Any]) -> str:
+    if "started" not in occasion:
+        return "not kept with the notebook"
+    return f"{occasion['started']}, {occasion['seconds']:.0f} s, by {occasion['by']}"
 
 
 def _code(code: Mapping[str, Any]) -> str:

@@ -69,7 +69,9 @@ def verify_command(
     if everything:
         if run:
             raise ValueError(f"--all verifies everything; leave {run!r} out.")
-        holds = _verify_all(world, env, only=only, workers=workers, target=target)
+        holds = _verify_all(
+            world, env, only=only, workers=workers, causes=not no_cause, target=target
+        )
     else:
         if run is None:
             raise ValueError("name a run, `latest`, a notebook or a report; or give --all.")
@@ -119,12 +121,20 @@ def _verify_one(
 
 
 def _verify_all(
-    world: World, env: str | None, *, only: tuple[str, ...], workers: int, target: Path | None
+    world: World,
+    env: str | None,
+    *,
+    only: tuple[str, ...],
+    workers: int,
+    causes: bool,
+    target: Path | None,
 ) -> bool:
     from fin_kedro.kernel.verify_all import print_table, verify_all, write_badge
 
     project = project_folder()
-    found = verify_all(project, world=world, env=env, only=only, workers=workers, say=_say)
+    found = verify_all(
+        project, world=world, env=env, only=only, workers=workers, causes=causes, say=_say
+    )
     print_table(found)
     badge = write_badge(found, project, env)
     click.echo(f"{badge}")

@@ -118,7 +118,7 @@ def withdraw(draft: Draft) -> None:
 def _draft_folder(dataset_folder: Path) -> Iterator[Path]:
     """A locked, hidden folder beside the versions; gone afterwards, whatever happened."""
     sweep(dataset_folder)
-    hidden, lock = _locked_folder(dataset_folder)
+    hidden, lock = locked_folder(dataset_folder)
     try:
         yield hidden
     finally:
@@ -128,25 +128,28 @@ def _draft_folder(dataset_folder: Path) -> Iterator[Path]:
             dataset_folder.rmdir()  # only where it holds no version
 
 
-def _locked_folder(parent: Path) -> tuple[Path, int]:
-    """Make a draft and hold its lock, which the system lets go when this process dies."""
+def locked_folder(parent: Path, prefix: str = DRAFTS) -> tuple[Path, int]:
+    """Make a hidden folder and hold its lock, which the system lets go when this process dies."""
     while True:
         parent.mkdir(parents=True, exist_ok=True)
-        hidden = Path(tempfile.mkdtemp(prefix=DRAFTS, dir=parent))
-        lock = os.open(hidden, os.O_RDONLY)
+        try:
+            hidden = Path(tempfile.mkdtemp(prefix=prefix, dir=parent))
+            lock = os.open(hidden, os.O_RDONLY)
+        except FileNotFoundError:
+            continue  # another writer cleared up in between
         with contextlib.suppress(OSError):  # a filesystem without locks: then nobody sweeps either
             fcntl.flock(lock, fcntl.LOCK_EX)
-        if hidden.exists():  # else somebody swept it before it was locked
+        if hidden.exists():  # else it was swept before it was locked
             return hidden, lock
         os.close(lock)
 
 
-def sweep(dataset_folder: Path) -> list[Path]:
-    """Delete drafts in a dataset's folder whose writers are dead; return them.
+def sweep(parent: Path, prefix: str = DRAFTS) -> list[Path]:
+    """Delete hidden folders whose makers are dead; return them.
 
-    A living writer holds a lock on its draft, in whatever process or container it runs.
+    A living one holds a lock on its folder, in whatever process or container it runs.
     """
-    return [draft for draft in sorted(dataset_folder.glob(f"{DRAFTS}*")) if _swept(draft)]
+    return [folder for folder in sorted(parent.glob(f"{prefix}*")) if _swept(folder)]
 
 
 def _swept(draft: Path) -> bool:

@@ -61,9 +61,10 @@ class Sign:
 
 
 def headline(sign: Sign) -> str:
-    """`sealed`, or `not sealed` and the reasons."""
+    """`sealed`, or `not sealed` and the reasons; and whether the cells were run as written."""
     if sign.sealed:
-        return "sealed"
+        astray = any(finding.grave for finding in sign.findings or ())
+        return "sealed" + (", but the cells were not run as they stand here" if astray else "")
     reasons = ["the environment is not the locked one"] if sign.environment.problems else []
     reasons += ["no lock"] if sign.environment.matches is None else []
     reasons += ["conditions are not fixed"] if sign.departures else []

@@ -2,10 +2,13 @@
 
 Versions are read from the names of the `.dist-info` folders, which takes milliseconds; on demand
 every installed file is hashed and held against its distribution's own RECORD.
+
+    python -m sealed_kernel.environment [LOCK] [--hashes]
 """
 
 from __future__ import annotations
 
+import argparse
 import base64
 import binascii
 import csv
@@ -15,7 +18,7 @@ import os
 import re
 import sys
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -33,6 +36,7 @@ SEEDS = frozenset({"pip", "setuptools", "wheel", "distribute"})
 NOTES = frozenset(
     ("INSTALLER", "REQUESTED", "direct_url.json", "uv_cache.json", "uv_build.json", "RECORD")
 )
+NO_PACKAGE = "(no package)"
 SHOWN = 5  # changed files of one distribution that are named
 
 
@@ -41,8 +45,9 @@ class Problem:
     """One distribution that is not as the lock says.
 
     `missing`: locked, not installed. `version`: another one is installed. `extra`: installed, not
-    locked. `changed`: `files` differ from what the distribution's RECORD says (at most five, then
-    a count). `locked` and `installed` are versions, None where there is none.
+    locked; under the name `(no package)`, `files` that no RECORD knows. `changed`: `files` differ
+    from what the distribution's RECORD says. At most five files are named, then a count. `locked`
+    and `installed` are versions, None where there is none.
     """
 
     name: str
@@ -53,12 +58,14 @@ class Problem:
 
     def __str__(self) -> str:
         """Say it as a person would."""
+        files = ", ".join(self.files)
+        if self.name == NO_PACKAGE:
+            return f"installed, but part of no package: {files}"
         return {
             "missing": f"{self.name} {self.locked} is not installed",
             "version": f"{self.name} is {self.installed}, the lock has {self.locked}",
             "extra": f"{self.name} {self.installed} is installed, the lock does not have it",
-            "changed": f"{self.name} {self.installed} was changed after it was installed: "
-            + ", ".join(self.files),
+            "changed": f"{self.name} {self.installed} was changed after it was installed: {files}",
         }[self.kind]
 
 
@@ -134,7 +141,7 @@ def compare(
     libraries = {name: f for name, f in found.items() if name in wanted or _counts(name)}
     records = None
     if hashes:
-        changed, records = _check_files(libraries)
+        changed, records = _check_files(found, libraries)
         problems = sorted([*problems, *changed])
     lines = "\n".join(sorted(f"{name}=={f.version}" for name, f in libraries.items()))
     return EnvironmentReport(
@@ -227,11 +234,17 @@ def _same_version(one: str, other: str) -> bool:
         return False
 
 
-def _check_files(found: dict[str, Installed]) -> tuple[list[Problem], str]:
-    """Distributions whose files differ from their RECORD, and the digest of all RECORDs."""
+def _check_files(
+    found: dict[str, Installed], libraries: Iterable[str]
+) -> tuple[list[Problem], str]:
+    """What differs from the RECORDs, or stands in none; and the digest of the libraries' RECORDs.
+
+    `found` is all that is installed, `libraries` the names in it that are looked at.
+    """
     problems, digest = [], hashlib.sha256()
-    for name, entry in sorted(found.items()):
-        rows = _record(entry.folder)
+    records = {name: _record(entry.folder) for name, entry in found.items()}
+    for name in sorted(libraries):
+        entry, rows = found[name], [row for row in records[name] if row[1]]
         wrong = [file for file, hashed in rows if _is_changed(entry.folder.parent / file, hashed)]
         if wrong or not rows:
             problems.append(_changed(name, entry.version, wrong or ["it has no RECORD"]))
@@ -239,20 +252,43 @@ def _check_files(found: dict[str, Installed]) -> tuple[list[Problem], str]:
         for file, hashed in sorted(rows):
             if not _is_installers(file):
                 digest.update(f"{file} {hashed}\n".encode())
+    stray = sorted(_stray(found, records))
+    if stray:
+        problems.append(Problem(NO_PACKAGE, "extra", None, None, _first(stray)))
     return problems, digest.hexdigest()
 
 
-def _changed(name: str, version: str, files: list[str]) -> Problem:
+def _stray(
+    found: dict[str, Installed], records: Mapping[str, list[tuple[str, str]]]
+) -> Iterator[str]:
+    """Files beside the packages or inside them that no RECORD knows; bytecode left out."""
+    claimed: dict[Path, set[str]] = {}
+    for name, entry in found.items():
+        names = claimed.setdefault(entry.folder.parent, set())
+        names.update(os.path.normpath(file) for file, _ in records[name])
+        names.add(f"{entry.folder.name}/RECORD")
+    for place, names in claimed.items():
+        for folder, inner, files in os.walk(place):
+            inner[:] = [name for name in inner if name != "__pycache__"]
+            inside = os.path.relpath(folder, place)
+            paths = (os.path.normpath(os.path.join(inside, file)) for file in files)
+            yield from (path for path in paths if path not in names)
+
+
+def _first(files: Sequence[str]) -> tuple[str, ...]:
     more = len(files) - SHOWN
-    shown = files[:SHOWN] + ([f"and {more} more"] if more > 0 else [])
-    return Problem(name, "changed", version, version, tuple(shown))
+    return (*files[:SHOWN], *([f"and {more} more"] if more > 0 else []))
+
+
+def _changed(name: str, version: str, files: list[str]) -> Problem:
+    return Problem(name, "changed", version, version, _first(files))
 
 
 def _record(folder: Path) -> list[tuple[str, str]]:
-    """File and `algorithm=hash` of every row of a RECORD that has a hash."""
+    """File, and `algorithm=hash` or "", of every row of a RECORD."""
     try:
         with (folder / "RECORD").open(encoding="utf-8", newline="") as file:
-            return [(row[0], row[1]) for row in csv.reader(file) if len(row) > 1 and row[1]]
+            return [(row[0], row[1]) for row in csv.reader(file) if len(row) > 1]
     except OSError:
         return []
 
@@ -273,3 +309,26 @@ def _is_changed(path: Path, recorded: str) -> bool:
         return there != base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
     except (OSError, ValueError, binascii.Error):
         return True
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Say what differs from the lock, a line each; the exit status is 1 when something does."""
+    parser = argparse.ArgumentParser(prog="python -m sealed_kernel.environment")
+    parser.add_argument("lock", nargs="?", type=Path, help="default: the project's")
+    parser.add_argument("--hashes", action="store_true", help="hash every installed file too")
+    options = parser.parse_args(arguments)
+    lock = options.lock or find_lock(project_root(Path.cwd()))
+    report = compare(lock, hashes=options.hashes)
+    for problem in report.problems:
+        print(problem)
+    if report.matches:
+        print(f"{report.summary()}, {report.seconds:.2f} s")
+    elif report.matches is None:
+        print(f"No lock at {lock}. Next: name one: python -m sealed_kernel.environment LOCK")
+    else:
+        print("Next: `make test` builds .venv from requirements.lock.")
+    return 0 if report.matches else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import click
-import nbformat
 from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
 from papermill.clientwrap import PapermillNotebookClient
 from papermill.engines import NotebookExecutionManager
@@ -39,6 +38,7 @@ Progress = Callable[[int, int], None]
 WATCH = '__import__("sealed_kernel.watch", fromlist=["watch"])'
 REPORT, LAST_REPORT = f"{WATCH}.report()", f"{WATCH}.report(last=True)"
 NOTICED = "fin_kedro_noticed"
+PATIENCE = 120  # seconds for what no cell is to blame for; a busy machine is no failure
 
 
 class Refused(PapermillException, click.ClickException):
@@ -100,6 +100,7 @@ def execute(
         log_output=log_output,
     )
     settings.setdefault("kernel_manager_class", ReportKernelManager)
+    settings.setdefault("iopub_timeout", PATIENCE)
     client = WatchedClient(manager, **settings)
     client.screen, client.asked, client.progress = screen, dict(ask or {}), progress
     client.declared = declared_gates(nb, gates)
@@ -133,9 +134,10 @@ class WatchedClient(PapermillNotebookClient):
             process = getattr(getattr(self.km, "provisioner", None), "process", None)
             try:
                 self.papermill_execute_cells()
-                info = self.wait_for_reply(self.kc.kernel_info())
+                info = self._reply(self.kc.kernel_info())
                 self.nb.metadata["language_info"] = info["content"]["language_info"]
                 self.set_widgets_metadata()
+                self._screen_widgets()
             except (DeadKernelError, CellTimeoutError) as error:
                 self._fail(Failure(self._running, type(error).__name__, str(error).split("\n")[0]))
                 raise
@@ -150,7 +152,11 @@ class WatchedClient(PapermillNotebookClient):
         client = super().start_new_kernel_client(**kwargs)
         self._running = next((n for n, cell in enumerate(self.nb.cells) if is_code(cell)), 0)
         send = client.execute
-        self._ask(f"{WATCH}.watch({gate_plan(self.nb)!r})", {})
+        try:
+            self._ask(f"{WATCH}.watch({gate_plan(self.nb)!r})", {})
+        except Exception:
+            self._cleanup_kernel()  # nobody else would
+            raise
 
         def execute_and_report(code: str, **options: Any) -> Any:
             return send(code, **{"user_expressions": {NOTICED: REPORT}, **options})
@@ -242,22 +248,34 @@ class WatchedClient(PapermillNotebookClient):
             cell = self.nb.cells[index]
             if cell.cell_type != "code" or not cell.get("outputs") or withheld(cell):
                 continue
-            failed = failure if failure and failure.index == index else None
             if PRIVATE in cell.metadata.get("tags", []):
                 withhold(cell, f"the cell is tagged {PRIVATE!r}")
-                if failed:
-                    failure = Failure(index, failed.name, "not said, as the cell is private.")
                 continue
-            findings = self.screen.of_cell(cell, index)
-            if failed and not findings:
-                findings = self.screen.of_cell(_as_output(failed), index)
-            if findings:
+            failed = failure if failure and failure.index == index else None
+            if findings := self.screen.of_cell(cell, index):
                 withhold(cell, ", ".join(sorted({f.kind for f in findings})))
                 also = f" The cell also failed with {failed.name}." if failed else ""
                 said = f"the cell {describe(findings)}{also}"
                 failure = Failure(index, "DisclosureError", said)
         self._changed = set()
         return failure
+
+    def _discreet(self, failure: Failure) -> Failure:
+        """A failure whose message does not say what its cell may not show."""
+        private = PRIVATE in self.nb.cells[failure.index].metadata.get("tags", [])
+        kinds = sorted(self.screen.kinds(failure.message))
+        if not private and not kinds:
+            return failure
+        why = "the cell is private" if private else f"it shows {', '.join(kinds)}"
+        return Failure(failure.index, failure.name, f"[message withheld: {why}]")
+
+    def _screen_widgets(self) -> None:
+        """Widgets keep their texts beside the cells."""
+        kinds = sorted(self.screen.kinds(json.dumps(self.nb.metadata.get("widgets", {}))))
+        if kinds:
+            del self.nb.metadata["widgets"]
+            said = f"a widget shows {', '.join(kinds)}. The state of the widgets was not kept."
+            self._fail(Failure(last_code(self.nb), "DisclosureError", said))
 
     def _update_display_id(self, display_id: str, msg: Any) -> None:
         """A cell may change what an earlier one shows: that one is screened again."""
@@ -295,14 +313,24 @@ class WatchedClient(PapermillNotebookClient):
         message = self.kc.execute(
             code, silent=True, store_history=False, user_expressions=dict(expressions)
         )
-        reply = self.wait_for_reply(message)
+        reply = self._reply(message)
         content = reply["content"] if reply else {"status": "error", "ename": "DeadKernelError"}
         if content["status"] != "ok":
             raise KernelRefused(f"{content['ename']}: {content.get('evalue', 'no answer')}")
         return _answers(content)
 
+    def _reply(self, message: str) -> Any:
+        """The answer to a message of ours, for which a cell's own timeout may be too short."""
+        timeout: int | None = self.timeout  # type: ignore[has-type]
+        self.timeout = max(timeout, PATIENCE) if timeout else None
+        try:
+            return self.wait_for_reply(message)
+        finally:
+            self.timeout = timeout
+
     def _fail(self, failure: Failure) -> None:
         """Show a failure in its cell, and say it in the notebook's metadata."""
+        failure = self._discreet(failure)
         cell = self.nb.cells[failure.index]
         if cell.cell_type == "code":
             show_failure(self.nb, _closed(failure))
@@ -325,16 +353,6 @@ def _closed(failure: Failure) -> Failure:
         return failure
     message = f"sys.exit({failure.message}) before the notebook's end."
     return Failure(failure.index, "EarlyExit", message)
-
-
-def _as_output(failure: Failure) -> Any:
-    return {
-        "outputs": [
-            nbformat.v4.new_output(
-                "error", ename=failure.name, evalue=failure.message, traceback=[]
-            )
-        ]
-    }
 
 
 def _answers(content: Mapping[str, Any]) -> dict[str, str | None]:

@@ -77,15 +77,18 @@ def gate_plan(notebook: Any) -> dict[int, str]:
 def declared_gates(notebook: Any, more: Iterable[str] = ()) -> dict[str, int]:
     """Every gate that has to be reached, with the index of the cell that declares it.
 
-    A gate is declared by a cell's tag, by `gate("name", ...)` in a cell's code, by a line
-    `# gates: name, name` in the parameters cell, or in `more` (told to the last cell).
+    A gate is declared by a cell's tag, by `gate("name", ...)` in a cell's code (where the notebook
+    imports it from `sealed_kernel`), by a line `# gates: name, name` in the parameters cell, or in
+    `more` (told to the last cell).
     """
     found: dict[str, int] = {}
-    for index, cell in enumerate(notebook["cells"]):
+    cells = [(n, cell, "".join(cell["source"])) for n, cell in enumerate(notebook["cells"])]
+    ours = any("sealed_kernel" in source for _, cell, source in cells if is_code(cell))
+    for index, cell, source in cells:
         if not is_code(cell):
             continue
-        source = "".join(cell["source"])
-        names = [match["name"] for match in LITERAL_GATE.finditer(COMMENT.sub("", source))]
+        calls = LITERAL_GATE.finditer(COMMENT.sub("", source)) if ours else ()
+        names = [match["name"] for match in calls]
         if PARAMETERS in cell["metadata"].get("tags", []):
             listed = LISTED_GATES.findall(source)
             names += [name.strip() for line in listed for name in line.split(",")]

@@ -111,12 +111,14 @@ def judge(
     executions: Sequence[Execution] | None = None,
     *,
     complete: bool = False,
+    saved: int | None = None,
 ) -> tuple[Finding, ...]:
     """Findings over the document's code cells and what the kernel saw, graver ones first.
 
     `executions` in the order they began, those of `leaves_no_trace` left out; None when only the
     saved file is known: then its counts are judged. `complete`: cells at the end that were not
-    run are a finding too, as in a notebook that is handed on.
+    run are a finding too, as in a notebook that is handed on. `saved`: how many executions began
+    before the document was saved (None: all); what was run later shows what a cell holds now.
     """
     every = cells
     cells = [cell for cell in cells if cell.source.strip() and not leaves_no_trace(cell.source)]
@@ -126,10 +128,14 @@ def judge(
     else:
         links = _links(cells, executions)
         when = {number: positions[-1] if positions else None for number, positions in links.items()}
-        found = [*_history(cells, executions, links)]
+        before = len(executions) if saved is None else saved
+        found = [*_history(cells, executions, links, before)]
     foreign = {number for finding in found if finding.kind == "foreign" for number in finding.cells}
     own = {n: moment for n, moment in when.items() if moment is not None or n not in foreign}
-    found += [*_disordered(own), *_not_run(own, complete)]
+    order = [*_disordered(own)]
+    if order:  # a cell that was run again out of order is told of once
+        found = [f for f in found if f.kind != "again" or set(f.cells) - set(order[0].cells)]
+    found += [*order, *_not_run(own, complete)]
     return tuple(sorted(found, key=lambda f: (not f.grave, f.cells, f.kind)))
 
 
@@ -203,10 +209,15 @@ def _miscounted(cells: Sequence[Cell]) -> Iterable[Finding]:
 
 
 def _history(
-    cells: Sequence[Cell], executions: Sequence[Execution], links: Mapping[int, list[int]]
+    cells: Sequence[Cell],
+    executions: Sequence[Execution],
+    links: Mapping[int, list[int]],
+    saved: int,
 ) -> Iterable[Finding]:
     """What the kernel's own record says of each cell."""
     sources = {cell.number: digest(cell.source) for cell in cells}
+    newer = {n: found[-1] for n, found in links.items() if found and found[-1] >= saved}
+    sources |= {n: executions[p].source for n, p in newer.items()}
     last = {n: executions[found[-1]].source for n, found in links.items() if found}
     edited = [n for n, source in last.items() if source != sources[n]]
     if edited:
@@ -227,7 +238,8 @@ def _history(
         yield Finding("again", tuple(again), f"{_was(again)} run more than once")
     told = {links[n][-1] for n in edited}
     known = set(sources.values())
-    gone = sum(e.source not in known for p, e in enumerate(executions) if p not in told)
+    older = enumerate(executions[:saved])  # a later one may be of a cell that is not saved yet
+    gone = sum(e.source not in known for p, e in older if p not in told)
     if gone:
         was = "execution was" if gone == 1 else "executions were"
         yield Finding("gone", (), f"{gone} {was} of code that the notebook no longer has")

@@ -1,8 +1,9 @@
 """IPython's kernel in a checked environment, with a sign of what it runs on.
 
-`main` is what `notebooks/.lab/kernel/start.py` calls. In sealed mode (`FIN_KEDRO_SEALED=1`) a
-kernel whose environment is not the locked one stays alive and answers every execution with an
-error that names what differs, so that no client waits for a kernel that died.
+`main` is what `notebooks/.lab/kernel/start.py` calls. In sealed mode (`FIN_KEDRO_SEALED=1`, or
+`hashes` to hash every installed file too) a kernel whose environment is not the locked one stays
+alive and answers every execution with an error that names what differs, so that no client waits
+for a kernel that died.
 """
 
 from __future__ import annotations
@@ -14,6 +15,8 @@ import os
 import re
 import sys
 import threading
+import time
+from bisect import bisect_left
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -33,6 +36,8 @@ SESSION = "JPY_SESSION_NAME"  # Jupyter's server: the notebook that the kernel w
 KEDRO_NAMES = ("catalog", "context", "session", "pipelines")
 KEDRO = "kedro.ipython"
 SIGN_ID = "fin-kedro-sign"
+CODE_MAGICS = {"capture", "prun", "time", "timeit"}
+FILE_CLOCK = 0.01  # seconds by which a file's time may lag behind the clock
 MAGIC = re.compile(r"run_(?:line|cell)_magic\('(\w+)'")
 
 
@@ -46,9 +51,11 @@ class SealedKernel(IPythonKernel):
         self._code = CodeProbe(folder)  # first: git works while the rest starts
         self._project = project_root(folder)
         self._lock = find_lock(self._project)
-        self._environment = compare(self._lock)
-        self._enforced = os.environ.get(SEALED) == "1"
+        asked = os.environ.get(SEALED, "")
+        self._environment = compare(self._lock, hashes=asked == "hashes")
+        self._enforced = asked not in ("", "0")  # a misspelt wish to be sealed is one
         self._executions: list[honesty.Execution] = []
+        self._begun: list[float] = []  # when each began, in seconds since 1970
         self._signed: tuple[str | None, str] | None = None  # cell with the banner, what it says
         self._asking = threading.Lock()  # the control thread asks for kernel_info too
         super().__init__(**kwargs)
@@ -77,8 +84,9 @@ class SealedKernel(IPythonKernel):
         if path is None:
             return None
         try:
-            notebook = json.loads(path.read_bytes())
-            return honesty.judge(honesty.cells_of(notebook), tuple(self._executions))
+            cells = honesty.cells_of(json.loads(path.read_bytes()))
+            saved = bisect_left(self._begun, path.stat().st_mtime + FILE_CLOCK)
+            return honesty.judge(cells, tuple(self._executions), saved=saved)
         except (OSError, ValueError, AttributeError, TypeError):
             return None
 
@@ -139,6 +147,7 @@ class SealedKernel(IPythonKernel):
     def _record(self, code: str, cell_id: str | None, store_history: bool) -> None:
         if code.strip() and not honesty.leaves_no_trace(code):
             count = self.execution_count if store_history else None
+            self._begun.append(time.time())
             self._executions.append(honesty.Execution(honesty.digest(code), count, cell_id))
 
     def _refusal(self) -> str:
@@ -205,7 +214,7 @@ class SealedKernel(IPythonKernel):
 
     # Kedro
 
-    def _load_kedro(self, code: str) -> Exception | None:
+    def _load_kedro(self, code: str) -> BaseException | None:
         """Load Kedro's extension for the first cell that needs it; the error, if it fails."""
         extensions = self.shell.extension_manager
         if self._project is None or extensions is None or KEDRO in extensions.loaded:
@@ -215,7 +224,7 @@ class SealedKernel(IPythonKernel):
         try:
             with self._unheard():
                 extensions.load_extension(KEDRO)
-        except Exception as failure:
+        except BaseException as failure:  # an interrupt too must be answered, or clients wait
             return failure
         return None
 
@@ -244,9 +253,13 @@ class SealedKernel(IPythonKernel):
             cell = compile(changed, "cell", "exec", flags=ast.PyCF_ALLOW_TOP_LEVEL_AWAIT)
         except (SyntaxError, ValueError):
             return False  # IPython will say what is wrong with it
-        magics = MAGIC.findall(changed)
-        unknown = [m for m in magics if self.shell.find_magic(m) is None]
-        return bool(unknown) or bool(_asked_for(cell, names, set()))
+        magics, told = MAGIC.findall(changed), asked_for(cell, names, set())
+        if CODE_MAGICS.intersection(magics):  # %%time and its like hold code as text
+            magics += re.findall(r"^\s*%%?(\w+)", code, re.MULTILINE)
+            told |= {name for name in names if re.search(rf"(?<![\w.]){name}\b", code)}
+        kinds = ("line", "cell")
+        unknown = [m for m in magics if not any(self.shell.find_magic(m, k) for k in kinds)]
+        return bool(told or unknown)
 
     def do_complete(self, code: str, cursor_pos: int) -> Any:
         """Complete; what Kedro puts at hand is there as soon as its name is followed by a dot."""
@@ -256,8 +269,8 @@ class SealedKernel(IPythonKernel):
         return super().do_complete(code, cursor_pos)
 
 
-def _asked_for(code: CodeType, names: set[str], given: set[str]) -> set[str]:
-    """Those of `names` that code loads before it gives them a value itself."""
+def asked_for(code: CodeType, names: set[str], given: set[str]) -> set[str]:
+    """Those of `names` that code loads before it gives them a value itself, which go to `given`."""
     asked = set()
     for step in dis.get_instructions(code):
         if step.argval in names and step.opname.startswith("STORE_"):
@@ -265,7 +278,7 @@ def _asked_for(code: CodeType, names: set[str], given: set[str]) -> set[str]:
         elif step.argval in names - given and step.opname in ("LOAD_NAME", "LOAD_GLOBAL"):
             asked.add(step.argval)
     inner = [const for const in code.co_consts if isinstance(const, CodeType)]
-    return asked.union(*(_asked_for(part, names, given) for part in inner))
+    return asked.union(*(asked_for(part, names, given) for part in inner))
 
 
 class SealedKernelApp(IPKernelApp):

@@ -78,7 +78,7 @@ class WarmHost:
     `imports`: modules to import before the fork. `environment`: variables that the kernels will
     have over this process's own; by default those of the kernel specification `fin-kedro`.
     `join`: inside another `with` block its host is used, and none is started.
-    Linux and macOS; elsewhere kernels start cold.
+    On Linux; elsewhere nothing is started, and kernels start cold.
     """
 
     def __init__(
@@ -107,7 +107,7 @@ class WarmHost:
 
     def start(self) -> WarmHost:
         """Start the host; it imports while the caller goes on, and the first kernel waits."""
-        if not hasattr(os, "fork"):
+        if sys.platform != "linux":
             return self
         self._folder = private_folder()
         with (self._folder / LOG).open("wb") as log:
@@ -157,10 +157,12 @@ def _start_environment(wanted: Mapping[str, str] | None) -> dict[str, str]:
     In the order of jupyter_client, so that host and kernel agree on all that is read only once.
     """
     if wanted is None:
-        from jupyter_client.kernelspec import KernelSpecManager
+        from sealed_kernel.kernel_manager import OwnKernels
 
-        wanted = KernelSpecManager().get_kernel_spec(KERNEL).env
-    return {**{k: v for k, v in os.environ.items() if k != ADDRESS}, **wanted}
+        wanted = OwnKernels().get_kernel_spec(KERNEL).env
+    own = {name: value for name, value in os.environ.items() if name != ADDRESS}
+    # else the debugger's import says in the log that Python's own modules are frozen
+    return {**own, "PYDEVD_DISABLE_FILE_VALIDATION": "1", **wanted}
 
 
 class ForkedKernel:

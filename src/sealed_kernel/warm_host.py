@@ -41,6 +41,7 @@ READ_ONCE = (
     "NUMBA_", "NUMEXPR_", "OMP_", "OPENBLAS_", "POLARS_", "PYTHON", "SOURCE_DATE_EPOCH", "TZ",
     "VECLIB_",
 )  # fmt: skip
+SET_BY_IMPORTS = {"KMP_DUPLICATE_LIB_OK", "KMP_INIT_AT_FORK"}  # scikit-learn's, the same anywhere
 LARGEST_REQUEST = 1 << 22
 IPYKERNEL_PARENT = "--IPKernelApp.parent_handle"
 
@@ -87,8 +88,6 @@ def main() -> None:
 def refuse_threads() -> None:
     """Raise RuntimeError when a module has started threads: a fork would copy locks they hold."""
     tasks = Path("/proc/self/task")
-    if not tasks.is_dir():
-        return
     names = [(task / "comm").read_text().strip() for task in tasks.iterdir()
              if task.name != str(os.getpid())]  # fmt: skip
     wrong = sorted(set(names) - HARMLESS_THREADS)
@@ -226,7 +225,7 @@ class Host:
         changed = self._code.change()
         if changed:
             return f"{changed} changed after the host imported its libraries"
-        for name in sorted({*env, *self._environment}):
+        for name in sorted({*env, *self._environment} - SET_BY_IMPORTS):
             here, there = self._environment.get(name), env.get(name)
             if name.startswith(READ_ONCE) and here != there:
                 return f"{name} is {there!r} for the kernel and was {here!r} when the host started"
@@ -235,8 +234,9 @@ class Host:
     def _fork(self, client: Client, request: Request) -> Request | None:
         sys.stdout.flush()
         sys.stderr.flush()
-        pid = os.fork()
+        host, pid = os.getpid(), os.fork()
         if pid == 0:
+            _end_with_parent(host)
             self._leave(request)
             _settle_child(request, self._path)
             os.environ.update(self._set_by_imports)
@@ -296,9 +296,7 @@ def _tell(client: Client, message: dict[str, Any]) -> None:
 
 
 def _user_of(connection: socket.socket) -> int:
-    """The user id at the other end; one's own where the system cannot tell."""
-    if not hasattr(socket, "SO_PEERCRED"):
-        return os.getuid()
+    """The user id at the other end."""
     found = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, struct.calcsize("3i"))
     return int(struct.unpack("3i", found)[1])
 
@@ -317,7 +315,6 @@ def _signal_group(pid: int | None, number: int) -> None:
 def _settle_child(request: Request, path: list[str]) -> None:
     """Make the forked process what a newly started interpreter would be."""
     os.setsid()
-    _end_with_parent()
     nothing = os.open(os.devnull, os.O_RDONLY)
     for source, target in ((nothing, 0), (request.streams[0], 1), (request.streams[1], 2)):
         os.dup2(source, target)
@@ -330,14 +327,12 @@ def _settle_child(request: Request, path: list[str]) -> None:
     sys.path[:] = path
 
 
-def _end_with_parent() -> None:
-    """Linux kills the kernel with its host; elsewhere ipykernel looks once a second."""
-    if sys.platform != "linux":
-        return
+def _end_with_parent(parent: int) -> None:
+    """Let the system kill the kernel when its host ends, however it ends."""
     import ctypes
 
     ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG
-    if os.getppid() == 1:
+    if os.getppid() != parent:  # it has just ended
         os._exit(1)
 
 

@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import asyncio
 import concurrent.futures
-import gc
 import inspect
 import json
 import sys
 import threading
 import warnings
+import weakref
 from collections.abc import Callable
 from contextlib import suppress
 from types import CoroutineType
@@ -44,6 +44,7 @@ class Watch:
         self.plan: dict[int, str] = {}
         self.current = 0
         self.gates: dict[str, str] = {}
+        self.tasks: weakref.WeakSet[asyncio.Task[Any]] = weakref.WeakSet()
         self._depth = 0
         self._problems: list[dict[str, Any]] = []
         self._futures: list[dict[str, Any]] = []
@@ -122,7 +123,7 @@ class Watch:
 
     def future_failed(self, future: Any, error: BaseException) -> None:
         """An executor's task has failed: somebody has to ask for its result."""
-        record = {"cell": self.current, "error": type(error).__name__, "message": str(error)}
+        record = {"cell": self.current, "name": type(error).__name__, "message": str(error)}
         future.__dict__["_unasked"] = record
         self._futures.append(record)
 
@@ -133,37 +134,32 @@ class Watch:
             self._futures = [other for other in self._futures if other is not record]
 
     def _look_for_forgotten(self) -> None:
-        self._look_through_memory()
-        gc.collect()  # what is thrown away says now that nobody has asked for it
+        for task in list(self.tasks):
+            self._look_at_task(task)
+        for name, value in list(self.shell.user_ns.items()):
+            if type(value) is CoroutineType:  # isinstance would wake lazy objects up
+                self._look_at_coroutine(value)
+            elif name == "Out":
+                for shown in value.values():
+                    if type(shown) is CoroutineType:
+                        self._look_at_coroutine(shown)
         for record in self._futures:
-            self._problems.append(
-                {
-                    "cell": record["cell"],
-                    "name": record["error"],
-                    "message": f"{record['message']} (in an executor; nobody asked for the result)",
-                }
-            )
+            message = f"{record['message']} (in an executor; nobody asked for the result)"
+            self._problems.append({**record, "message": message})
         self._futures = []
 
-    def _look_through_memory(self) -> None:
-        for found in gc.get_objects():
-            kind = type(found)  # isinstance would wake lazy objects up
-            if issubclass(kind, asyncio.Future):
-                self._look_at_task(found)
-            elif kind is CoroutineType and self._is_own(found):
-                self._look_at_coroutine(found)
-
     def _look_at_coroutine(self, coroutine: CoroutineType[Any, Any, Any]) -> None:
-        if inspect.getcoroutinestate(coroutine) == inspect.CORO_CREATED:
+        if self._is_own(coroutine) and inspect.getcoroutinestate(coroutine) == inspect.CORO_CREATED:
             self.note("NeverAwaited", f"coroutine {coroutine.__name__!r} was never awaited.")
             coroutine.close()
 
-    def _look_at_task(self, task: asyncio.Future[Any]) -> None:
+    def _look_at_task(self, task: asyncio.Task[Any]) -> None:
         if getattr(task, "_log_traceback", False) and not task.cancelled():
             error = task.exception()
             self.note(type(error).__name__, f"{error} (in a task that nobody awaited)")
-        elif isinstance(task, asyncio.Task) and not task.done() and self._is_own(task.get_coro()):
-            self.note("Unfinished", f"task {task.get_coro().__name__!r} had not ended.")  # type: ignore[union-attr]
+        elif not task.done() and self._is_own(task.get_coro()):
+            name = getattr(task.get_coro(), "__name__", "?")
+            self.note("Unfinished", f"task {name!r} had not ended.")
 
     def _is_own(self, coroutine: Any) -> bool:
         """Whether the notebook itself defines a coroutine."""
@@ -217,7 +213,7 @@ def watch(plan: dict[int, str]) -> None:
     _watch_futures()
     _watch_warnings()
     with suppress(RuntimeError):
-        asyncio.get_running_loop().set_exception_handler(WATCH.loop_failed)
+        _watch_tasks(asyncio.get_running_loop())
 
 
 def report(last: bool = False) -> str:
@@ -238,6 +234,18 @@ def _watch_threads() -> None:
         before(error)
 
     threading.excepthook = hook
+
+
+def _watch_tasks(loop: asyncio.AbstractEventLoop) -> None:
+    """Remember every task: one that failed says so only when it is thrown away."""
+
+    def make(loop: asyncio.AbstractEventLoop, coroutine: Any, **options: Any) -> Any:
+        task = asyncio.Task(coroutine, loop=loop, **options)
+        WATCH.tasks.add(task)
+        return task
+
+    loop.set_exception_handler(WATCH.loop_failed)
+    loop.set_task_factory(make)
 
 
 def _watch_futures() -> None:

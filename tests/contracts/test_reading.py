@@ -200,3 +200,47 @@ def test_a_range_must_allow_something(tmp_path: Path) -> None:
     ends = "logicalType: number\n        logicalTypeOptions: {minimum: 2, maximum: 1}"
     with pytest.raises(ContractError, match="column income: minimum 2 is above maximum 1"):
         read(tmp_path, ("logicalType: number", ends))
+
+
+# two columns
+
+
+def with_rule(folder: Path, **rule: str) -> Contract:
+    """The contract with one quality rule; ours where nothing else is said."""
+    ours = {"name": "dated", "type": "custom", "engine": "fin_kedro", **rule}
+    text = ", ".join(f"{name}: {value!r}" for name, value in ours.items())
+    return read(folder, ("    properties:\n", f"    quality: [{{{text}}}]\n    properties:\n"))
+
+
+@pytest.mark.parametrize("written", ["income >= grade", "income>=grade", " income  >= grade "])
+def test_a_quality_rule_compares_two_columns(written: str, tmp_path: Path) -> None:
+    (rule,) = with_rule(tmp_path, implementation=written).comparisons
+    assert str(rule) == "income >= grade"
+
+
+@pytest.mark.parametrize(
+    ("rule", "said"),
+    [
+        ({"implementation": "income => grade"}, "'income => grade' compares no two columns.*>="),
+        ({"implementation": "income >= 3 * grade"}, "compares no two columns"),
+        ({"implementation": "incme >= grade"}, "column is 'incme'.*Did you mean 'income'"),
+        ({"type": "sql", "engine": "duckdb"}, "type 'sql' with engine 'duckdb' is not checked"),
+        ({"engine": "soda", "implementation": "income >= grade"}, "engine: fin_kedro"),
+    ],
+)
+def test_a_quality_rule_that_would_not_be_checked_is_refused(
+    rule: dict[str, str], said: str, tmp_path: Path
+) -> None:
+    with pytest.raises(ContractError, match=said):
+        with_rule(tmp_path, **rule)
+
+
+def test_only_columns_of_one_kind_are_compared(tmp_path: Path) -> None:
+    text = ("      - name: bad\n", "      - {name: town, logicalType: string}\n      - name: bad\n")
+    rule = (
+        "    properties:\n",
+        "    quality: [{name: r, type: custom, engine: fin_kedro, implementation: town < bad}]\n"
+        "    properties:\n",
+    )
+    with pytest.raises(ContractError, match="town is string and bad is a number"):
+        read(tmp_path, text, rule)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fin_kedro.contracts import Column, ContractError
+from fin_kedro.contracts.model import Comparison
+from fin_kedro.contracts.reading import read_contract
 from fin_kedro.contracts.tables import (
     ContractValidator,
     check_rows,
@@ -226,3 +229,30 @@ def test_the_validator_checks_structure_or_rows() -> None:
 def test_the_validator_needs_a_contract(tmp_path: Path) -> None:
     with pytest.raises(ContractError, match="no contract at"):
         ContractValidator(contract=str(tmp_path / "none.yaml"))
+
+
+# two columns
+
+
+@pytest.mark.parametrize(
+    ("sign", "broken"),
+    [("<=", {2}), ("<", {1, 2}), (">=", {0}), (">", {0, 1}), ("==", {0, 2}), ("!=", {1})],
+)
+def test_a_comparison_of_two_columns_is_held_in_every_row(sign: str, broken: set[int]) -> None:
+    rows = table({"debt": 999.0}, {"debt": 1000.0}, {"debt": 1001.0}, {"debt": None})
+    contract = replace(LOANS, comparisons=(Comparison(left="debt", sign=sign, right="income"),))
+    kept, lost = split_rows(contract, rows)
+    reasons = dict(lost.select("number", "reason").execute().itertuples(index=False))
+    assert reasons == dict.fromkeys(broken, f"debt {sign} income does not hold")
+    assert set(kept.number.execute()) == {0, 1, 2, 3} - broken
+
+
+def test_several_broken_rules_are_all_told() -> None:
+    contract = replace(LOANS, comparisons=(Comparison(left="debt", sign="<", right="income"),))
+    lost = split_rows(contract, table({"debt": 1e4, "town": "Ulm", "sex": 3}))[1].execute()
+    assert lost["reason"].tolist() == ["sex: 3 is not allowed (1, 2); debt < income does not hold"]
+
+
+def test_a_transaction_is_known_after_it_happened() -> None:
+    contract = read_contract(CREDIT.with_name("card_transactions.odcs.yaml"))
+    assert [str(rule) for rule in contract.comparisons] == ["known_us >= event_us"]

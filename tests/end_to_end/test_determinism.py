@@ -84,6 +84,10 @@ def test_the_seals_differ_in_what_was_set_and_in_nothing_else(seals: list[dict[s
         f"environment.threads.{name}" for name in set_otherwise
     }
     assert second["occasion"]["hash_seed"] == "17"
+    environment = second["content"]["environment"]
+    assert environment["threads"]["used"] == 1 and environment["matches_lock"] is not None
+    if environment["platform"]["machine"] == "x86_64":
+        assert {blas["core"] for blas in environment["blas"]} == {"Haswell"}
 
 
 def test_every_artefact_has_the_same_content_and_most_the_same_bytes(

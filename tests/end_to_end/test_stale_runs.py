@@ -74,7 +74,7 @@ EDITS: dict[str, dict[str, tuple[str, str]]] = {
         "src/fin_kedro/models/calibration.py": ('options={"gtol": 1e-10}', 'options={"gtol": 1e-9}')
     },
     "a module that only the report uses": {
-        "src/fin_kedro/checks/fairness.py": ("import pandas as pd\n", "import pandas as pd\nN = 1\n")
+        "src/fin_kedro/checks/fairness.py": ("import pandas as pd\n", "import pandas as pd\nN=1\n")
     },
     "the report's style": {
         "src/fin_kedro/kernel/templates/fin_report/report.css": ("#1f4e79", "#1f4e70")
@@ -208,6 +208,21 @@ def test_a_stale_run_runs_what_is_stale_and_nothing_else(trained_copy: Path) -> 
     assert ledger_events(ledger).count("registered") == registered, "no candidate of the same"
 
 
+def test_code_that_makes_the_same_registers_no_second_candidate(trained_copy: Path) -> None:
+    nodes = trained_copy / "src/fin_kedro/pipelines/training/nodes.py"
+    nodes.write_text(nodes.read_text() + "\nANOTHER = 1\n")
+    ledger = trained_copy / "data/governance/ledger.sqlite"
+    before = ledger_events(ledger)
+    done = kedro(trained_copy, "run", "--stale", *CREDIT)
+    assert done.returncode == 0, done.stderr
+    seal = json.loads(newest(trained_copy / "data/08_reporting/seal.json").read_text())
+    assert short(seal["content"]["steps"]) == TRAINING
+    assert done.stderr.count("kept") == len(VALIDATION), "the report rests on the same content"
+    assert ledger_events(ledger) == before, "the same package stays the version that it is"
+    record = newest(trained_copy / "data/06_models/credit/package").parent / "registered.json"
+    assert json.loads(record.read_text())["version"] == "1"
+
+
 def test_after_a_failed_run_what_is_left_is_run(trained_copy: Path) -> None:
     conf = trained_copy / "conf/ci/parameters_credit.yml"
     text = conf.read_text().replace("bootstrap: {replicates: 100}", "bootstrap: {replicates: 99}")
@@ -217,10 +232,8 @@ def test_after_a_failed_run_what_is_left_is_run(trained_copy: Path) -> None:
                    "credit.check_parity,credit.measure_models")  # fmt: skip
     assert failed.returncode == 1
     assert "gate parity" in failed.stderr
-    shown = kedro(trained_copy, "status", *CREDIT, "--json")
-    nodes = json.loads(shown.stdout[shown.stdout.index("{") :])["nodes"]
-    assert nodes["credit.check_parity"]["state"] == "fresh", "the failed run left nothing behind"
-    assert nodes["credit.measure_models"]["state"] == "stale"
     rest = kedro(trained_copy, "run", "--stale", *CREDIT, "--to-nodes", "credit.measure_models")
     assert rest.returncode == 0, rest.stderr
+    assert "check_parity" not in rest.stderr, "what failed had left nothing that is now stale"
+    assert "credit.measure_models  stale     parameters: credit.bootstrap" in rest.stderr
     assert "1/1 credit.measure_models" in rest.stderr

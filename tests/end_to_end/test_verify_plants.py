@@ -9,7 +9,6 @@ import json
 import os
 import shutil
 import stat
-import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Mapping
@@ -169,17 +168,6 @@ PLANTS = (
         name="one parameter, no decision changes", asked="--with parameters=now", world=CONF,
         change=edited(PARAMETERS, "ridge: 1.0e-3", "ridge: 2.0e-2"),
         grade="C", cause="factor", factors=("parameters",), first="fit", detail="model.ridge",
-    ),
-    Plant(
-        name="a random seed", asked="--with parameters=now", world=CONF,
-        change=edited(PARAMETERS, "seed: 7", "seed: 8"),
-        grade="D", cause="factor", factors=("parameters",), first="fit", detail="model.seed",
-    ),
-    Plant(
-        name="the decision threshold", asked="--with parameters=now", world=CONF,
-        change=edited(PARAMETERS, "threshold: 0.5", "threshold: 0.45"),
-        grade="D", cause="factor", factors=("parameters",), first="score",
-        detail="decision.threshold",
     ),
     Plant(
         name="a limit of the policy", asked="--with parameters=now", world=CONF,
@@ -345,4 +333,3 @@ if __name__ == "__main__":
     os.environ.setdefault("COLUMNS", "110")
     with tempfile.TemporaryDirectory() as scratch:
         print_table(find_all(Path(scratch)))
-    subprocess.run(["git", "worktree", "prune"], check=False)

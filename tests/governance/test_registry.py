@@ -6,9 +6,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from kedro.io import Version
 from kedro.io.core import DatasetError
 
-from fin_kedro.governance.ledger import Ledger
+from fin_kedro.governance import registry
+from fin_kedro.governance.ledger import Ledger, LedgerError
+from fin_kedro.governance.package import read_package
 from fin_kedro.governance.registry import (
     STATES,
     CandidateDataset,
@@ -87,3 +90,96 @@ def test_a_candidate_outside_an_mlflow_run_leaves_nothing_behind(tmp_path: Path)
     with pytest.raises(DatasetError, match="inside an MLflow run; start it with `kedro run`"):
         dataset.save({**content, "golden": golden_rows(), "input_example": None})
     assert list(tmp_path.iterdir()) == []
+
+
+# what a run that is stopped leaves
+
+
+CONTENT = {
+    "model": tiny_graph(), "contract": tiny_contract(), "decision": {"threshold": 0.4},
+    "golden": golden_rows(), "input_example": None,
+}  # fmt: skip
+
+
+@pytest.fixture
+def pointed(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """MLflow left out: it numbers versions, and what it points to is listed."""
+    names: list[str] = []
+    numbers = (str(n) for n in range(1, 10))
+    monkeypatch.setattr(registry, "_active_run", lambda: None)
+    monkeypatch.setattr(registry, "_register", lambda *_: ("run", next(numbers)))
+    monkeypatch.setattr(registry, "_point_to", lambda *given: names.append("/".join(given)))
+    return names
+
+
+def candidate(folder: Path, version: str | None) -> CandidateDataset:
+    return CandidateDataset(
+        workflow="credit", filepath=str(folder / "package"),
+        ledger=str(folder / "governance/ledger.sqlite"), version=Version(None, version),
+    )  # fmt: skip
+
+
+def visible(folder: Path) -> list[str]:
+    return sorted(path.parent.name for path in (folder / "package").glob("*/package"))
+
+
+def test_the_ledger_enters_a_package_that_is_there_and_mlflow_points_last(
+    tmp_path: Path, pointed: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    append, seen = Ledger.append, []
+
+    def watched(self: Ledger, **event: Any) -> Any:
+        seen.append((visible(tmp_path), list(pointed)))
+        read_package(self.resolve(event["package"]), expected_digest=event["digest"])
+        return append(self, **event)
+
+    monkeypatch.setattr(Ledger, "append", watched)
+    candidate(tmp_path, "v1").save(CONTENT)
+    assert seen == [(["v1"], [])]
+    assert pointed == ["credit/1/candidate"]
+    assert candidate(tmp_path, None).load()["version"] == "1"
+
+
+def test_a_package_that_cannot_be_entered_goes_again(
+    tmp_path: Path, pointed: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(self: Ledger, **event: Any) -> None:
+        raise LedgerError("the disk is full")
+
+    candidate(tmp_path, "v1").save(CONTENT)
+    with monkeypatch.context() as patched:
+        patched.setattr(Ledger, "append", full)
+        with pytest.raises(DatasetError, match="the disk is full"):
+            candidate(tmp_path, "v2").save(CONTENT)
+    assert visible(tmp_path) == ["v1"]
+    assert [p.name for p in (tmp_path / "package").iterdir()] == ["v1"]
+    assert pointed == ["credit/1/candidate"]
+    assert candidate(tmp_path, None).load()["version"] == "1"
+
+
+def test_a_candidate_killed_before_its_entry_is_refused_and_the_next_one_works(
+    tmp_path: Path, pointed: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patched:
+        patched.setattr(CandidateDataset, "_enter", lambda *_: None)  # killed right before
+        candidate(tmp_path, "v1").save(CONTENT)
+    with pytest.raises(
+        DatasetError, match=r"is not in the ledger: its run was stopped.*kedro run --pipelines"
+    ):
+        candidate(tmp_path, None).load()
+    candidate(tmp_path, "v2").save(CONTENT)
+    assert candidate(tmp_path, None).load()["version"] == "2"
+
+
+def test_a_package_in_a_folder_without_versions_is_never_withdrawn(
+    tmp_path: Path, pointed: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Beside it lies what is not ours."""
+    (tmp_path / "other.json").write_text("{}")
+    dataset = CandidateDataset(
+        workflow="credit", filepath=str(tmp_path / "package"), ledger=str(tmp_path / "l.sqlite")
+    )
+    monkeypatch.setattr(Ledger, "append", lambda *_, **__: 1 / 0)
+    with pytest.raises(DatasetError, match="division by zero"):
+        dataset.save(CONTENT)
+    assert (tmp_path / "other.json").exists()

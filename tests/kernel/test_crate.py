@@ -13,6 +13,7 @@ from rocrate.rocrate import ROCrate
 
 from fin_kedro.kernel.crate import PROFILE, export_crate
 from fin_kedro.kernel.seal import SealError, read_seal
+from fin_kedro.kernel.seal_check import check_on_disk
 from tests.kernel.sealed_house import FILES, RUN, make_house
 
 
@@ -121,14 +122,34 @@ def test_a_failed_run_is_a_failed_action(seal: Path) -> None:
     assert action["actionStatus"].endswith("FailedActionStatus") and action["error"] == "E: m"
 
 
+def notebook_of(house: Path) -> Path:
+    """An executed notebook that carries its seal, as the engine leaves it: without an occasion."""
+    from fin_kedro.kernel.canonical import canonical_outputs, json_hash
+    from fin_kedro.kernel.seal import make_seal
+
+    output = {"output_type": "stream", "name": "stdout", "text": "AUC 0.781"}
+    cell = {"cell_type": "code", "id": "a", "source": "x", "outputs": [output], "metadata": {}}
+    content = read_seal(house / FILES["seal"] / RUN / "seal.json")["content"]
+    content |= {"kind": "notebook", "subject": {"notebook": "n.ipynb", "env": None}}
+    content["data"]["written"] = {"outputs": json_hash(canonical_outputs({"cells": [cell]}))}
+    seal = {k: v for k, v in make_seal(content, {}).items() if k != "occasion"}
+    made = {"cells": [cell], "metadata": {"fin_kedro": {"seal": seal}}}
+    (house / "n.ipynb").write_text(json.dumps(made))
+    return house / "n.ipynb"
+
+
 def test_an_executed_notebook_is_exported_with_its_seal(seal: Path) -> None:
     house = seal.parents[4]
-    path = house / "n.ipynb"
-    carried = {"fin_kedro": {"seal": read_seal(seal)}}
-    path.write_text(json.dumps({"cells": [], "metadata": carried}))
+    path = notebook_of(house)
+    assert {f.verdict for f in check_on_disk(path, project=house)} == {"same", "unknown"}
     crate = export_crate(path, house.with_name("crate"), project=house)
     assert (crate / "n.ipynb").read_bytes() == path.read_bytes()
-    assert verified(crate).returncode == 0
+    done = verified(crate)
+    assert done.returncode == 0 and lines_of(done)["outputs of n.ipynb"] == "matches"
+    for file in (path, crate / "n.ipynb"):
+        file.write_text(file.read_text().replace("0.781", "0.782"))
+    assert lines_of(verified(crate))["outputs of n.ipynb"] == "DIFFERS"
+    assert "differs" in {f.verdict for f in check_on_disk(path, project=house)}
 
 
 def test_nothing_is_written_when_it_cannot_be_exported(seal: Path) -> None:

@@ -12,6 +12,7 @@ import pandas as pd
 import pytest
 from PIL import Image
 
+from fin_kedro.kernel.canonical import canonical_outputs
 from fin_kedro.kernel.departures import EXACT, Departure, Tolerance, departures, leaves
 from fin_kedro.kernel.record import MIME
 
@@ -172,6 +173,16 @@ def test_standard_error_and_injected_cells_do_not_count(tmp_path: Path) -> None:
     injected = {**other["cells"][0], "metadata": {"tags": ["injected-parameters"]}, "id": "x"}
     other["cells"].insert(0, injected)
     assert compare(tmp_path, ".ipynb", executed(), other) == []
+
+
+def test_a_cell_that_shows_times_is_not_compared(tmp_path: Path) -> None:
+    pair = [
+        executed({"output_type": "stream", "name": "stdout", "text": t}) for t in ("1 s", "2 s")
+    ]
+    for notebook in pair:
+        notebook["cells"][0]["metadata"] = {"tags": ["occasion"]}
+    assert compare(tmp_path, ".ipynb", *pair) == []
+    assert canonical_outputs(pair[0]) == canonical_outputs(pair[1])
 
 
 def test_verdicts_of_a_notebook_are_compared_as_json(tmp_path: Path) -> None:

@@ -215,9 +215,9 @@ def test_a_notebook_carries_its_seal(write: Write, tmp_path: Path) -> None:
     assert result.seal["occasion"]["datasets"] == {"scores": {"path": None, "version": "v1"}}
     kept = tmp_path / "kept.ipynb"
     kept.write_text(result.notebook_json)
-    stored = read_seal(kept)
-    assert stored["digest"] == result.seal["digest"]
-    assert "occasion" not in stored
+    assert read_seal(kept)["digest"] == result.seal["digest"]
+    stored = json.loads(result.notebook_json)["metadata"]["fin_kedro"]["seal"]
+    assert set(stored) == {"format", "digest", "digests", "content"}
     steps = {name: step["written"]["output"] for name, step in content["steps"].items()}
     assert list(steps) == ["cell 1 (#given)", "cell 2 (#c0)", "cell 3 (#c1)"]
     assert list(steps.values()) == list(canonical_outputs(kept).values())
@@ -308,3 +308,27 @@ def test_a_private_cell_keeps_no_outputs(write: Write) -> None:
     assert (result.error["name"], result.error["id"]) == ("ValueError", "c1")
     assert "aname" not in result.notebook_json + json.dumps(result.error)
     assert result.notebook_json.count("outputs withheld: the cell is tagged 'private'") == 2
+
+
+def test_a_failure_that_nobody_saw_does_not_tell_either(write: Write) -> None:
+    cell = """import threading
+def fail():
+    raise ValueError(' '.join(['4111'] + 3 * ['1111']))
+t = threading.Thread(target=fail); t.start(); t.join()"""
+    result = seal_of(write("import sys; sys.stderr = open('/dev/null', 'w')", cell, "1"))
+    assert result.error is not None
+    assert (result.error["name"], result.error["id"]) == ("ValueError", "c1")
+    assert result.error["message"] == "[message withheld: it shows card number]"
+    assert CARD not in result.notebook_json
+
+
+def test_a_kernel_that_refuses_says_why(
+    write: Write, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "other.lock").write_text("numpy==1.0.0\n")
+    monkeypatch.setenv("FIN_KEDRO_LOCK", str(tmp_path / "other.lock"))
+    result = seal_of(write("open('ran', 'w')"))
+    assert result.error is not None
+    assert result.error["name"] == "KernelRefused"
+    assert "EnvironmentDiffersError: this kernel is sealed" in result.error["message"]
+    assert not (tmp_path / "ran").exists()

@@ -198,12 +198,32 @@ def test_a_report_names_the_seal_of_its_notebook(tmp_path: Path) -> None:
     assert read_seal(report) == seal
 
 
+def test_a_notebooks_occasion_lies_beside_it(tmp_path: Path) -> None:
+    seal = seal_of()
+    bare = {key: value for key, value in seal.items() if key != "occasion"}
+    path = tmp_path / "n.ipynb"
+    path.write_text(json.dumps({"cells": [], "metadata": {"fin_kedro": {"seal": bare}}}))
+    assert read_seal(path)["occasion"] == {"datasets": {}}
+    (tmp_path / "occasion.json").write_text(json.dumps(seal["occasion"]))
+    assert read_seal(path) == seal
+
+
+@pytest.mark.parametrize("name", ["r.html", "r.ipynb"])
+def test_what_a_pipeline_wrote_has_the_seal_of_its_run(tmp_path: Path, name: str) -> None:
+    seal = seal_of()
+    write_seal(tmp_path, RUNS[0], seal)
+    report = tmp_path / f"data/08_reporting/credit/{name}" / RUNS[0] / name
+    report.parent.mkdir(parents=True)
+    report.write_text('{"cells": [], "metadata": {}}')
+    assert read_seal(report) == seal
+
+
 def test_what_carries_no_seal_is_said(tmp_path: Path) -> None:
     for name, text, words in (
         ("a.json", "{}", "holds no seal"),
         ("b.json", "{", "it is no JSON"),
         ("c.ipynb", '{"cells": [], "metadata": {}}', "holds no seal"),
-        ("d.html", "<p>", "made before reports were sealed"),
+        ("d.html", "<p>", "names no seal"),
     ):
         (tmp_path / name).write_text(text)
         with pytest.raises(SealError, match=words):

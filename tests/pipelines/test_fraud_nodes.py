@@ -101,6 +101,57 @@ def test_a_specification_that_is_none_is_refused() -> None:
         )
 
 
+# reports
+
+
+LABELS = read_contract(ROOT / "conf/base/contracts/fraud_labels.odcs.yaml")
+
+
+def quarantined(
+    world: Simulation, labels: pd.DataFrame, largest_share: float = 1.0
+) -> tuple[pd.DataFrame, pd.DataFrame, dict[str, Any]]:
+    accepted, broken, report = nodes.quarantine_broken_labels(
+        ibis.memtable(labels), LABELS, ibis.memtable(world.transactions), FEATURES,
+        {"largest_share": largest_share},
+    )  # fmt: skip
+    return accepted.execute(), broken.execute(), report
+
+
+def test_a_report_known_before_its_transaction_goes_to_the_quarantine(world: Simulation) -> None:
+    happened = world.transactions.set_index("transaction_id")["event_us"]
+    labels = world.labels.copy()
+    early, just = labels.index[3], labels.index[5]
+    labels.loc[early, "known_us"] = happened[labels.loc[early, "transaction_id"]] - 1
+    labels.loc[just, "known_us"] = happened[labels.loc[just, "transaction_id"]]
+    labels.loc[labels.index[7], "fraud"] = 2
+    accepted, broken, report = quarantined(world, labels)
+    reasons = dict(zip(broken["label_id"], broken["reason"], strict=True))
+    assert reasons == {
+        labels.loc[early, "label_id"]: "known before the transaction happened",
+        labels.loc[labels.index[7], "label_id"]: (
+            "fraud: 2 is not allowed (0 (genuine, after all), 1 (fraud))"
+        ),
+    }
+    kept = labels.drop(index=[early, labels.index[7]]).sort_values("label_id")
+    assert accepted["label_id"].tolist() == kept["label_id"].tolist()
+    assert list(accepted) == list(LABELS.columns)
+    assert report["quarantined"] == 2 and sum(report["by_reason"].values()) == 2
+
+
+def test_a_report_on_a_transaction_outside_the_extract_is_kept(world: Simulation) -> None:
+    labels = world.labels.copy()
+    labels.loc[labels.index[0], "transaction_id"] = 10**12
+    accepted, broken, _ = quarantined(world, labels)
+    assert broken.empty
+    assert 10**12 in set(accepted["transaction_id"])
+
+
+def test_too_many_impossible_reports_stop_the_run(world: Simulation) -> None:
+    labels = world.labels.assign(known_us=1_000_000_000_000_000)
+    with pytest.raises(ContractError, match=r"break the contract.*known before the transaction"):
+        quarantined(world, labels, largest_share=0.01)
+
+
 # outcomes
 
 

@@ -36,12 +36,12 @@ class Kernel:
             if kind == "status" and message["content"]["execution_state"] == "idle":
                 break
             seen.append((kind, message["content"]))
-        return self._reply(own), [s for s in seen if s[0] not in ("status", "execute_input")]
+        return self.reply(own), [s for s in seen if s[0] not in ("status", "execute_input")]
 
     def info(self) -> dict[str, Any]:
         """The fingerprint that clients are given."""
         asked = self.client.kernel_info()
-        found: dict[str, Any] = self._reply(asked)["language_info"]["fin_kedro"]
+        found: dict[str, Any] = self.reply(asked)["language_info"]["fin_kedro"]
         return found
 
     def text(self, code: str, cell: str | None = None) -> str:
@@ -50,7 +50,8 @@ class Kernel:
         assert reply["status"] == "ok", reply
         return "".join(c.get("text") or c["data"]["text/plain"] for _, c in seen)
 
-    def _reply(self, request: str) -> dict[str, Any]:
+    def reply(self, request: str) -> dict[str, Any]:
+        """The content of the answer to a request, by the request's id."""
         while True:
             message = self.client.get_shell_msg(timeout=60)
             if message["parent_header"].get("msg_id") == request:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import hashlib
 import re
 import sys
@@ -14,6 +13,7 @@ from hypothesis import strategies as st
 
 from sealed_kernel import environment
 from sealed_kernel.environment import Problem, compare
+from tests.sealed_kernel.distributions import distribution
 
 ROOT = Path(__file__).resolve().parents[2]
 LOCK = ROOT / "requirements.lock"
@@ -75,19 +75,6 @@ def test_without_a_lock_it_neither_matches_nor_differs(tmp_path: Path) -> None:
     assert len(report.distributions_sha256) == 64
 
 
-def distribution(site: Path, name: str, version: str, text: str = "x = 1\n") -> Path:
-    """An installed distribution of one module, with its RECORD; the module's path."""
-    module = site / name / "__init__.py"
-    module.parent.mkdir(parents=True, exist_ok=True)
-    module.write_text(text)
-    digest = base64.urlsafe_b64encode(hashlib.sha256(text.encode()).digest()).decode().rstrip("=")
-    folder = site / f"{name}-{version}.dist-info"
-    folder.mkdir()
-    record = f'"{name}/__init__.py",sha256={digest},{len(text)}\n{folder.name}/RECORD,,\n'
-    (folder / "RECORD").write_text(record)
-    return module
-
-
 @pytest.fixture
 def site(tmp_path: Path) -> Path:
     """A folder with two distributions, and a lock beside it that has them."""
@@ -138,7 +125,21 @@ def test_records_have_one_digest_whoever_installed_them_and_where(tmp_path: Path
 def test_a_distribution_without_record_cannot_be_vouched_for(site: Path) -> None:
     (site / "one-1.0.dist-info/RECORD").unlink()
     report = compare(site.parent / "requirements.lock", hashes=True, paths=[str(site)])
-    assert report.problems == (Problem("one", "changed", "1.0", "1.0", ("it has no RECORD",)),)
+    assert Problem("one", "changed", "1.0", "1.0", ("it has no RECORD",)) in report.problems
+
+
+def test_files_of_no_distribution_are_named_bytecode_is_not(site: Path) -> None:
+    lock, paths = site.parent / "requirements.lock", [str(site)]
+    (site / "one/__pycache__").mkdir()
+    (site / "one/__pycache__/__init__.cpython-311.pyc").write_bytes(b"x")
+    assert compare(lock, hashes=True, paths=paths).problems == ()
+    (site / "sitecustomize.py").write_text("import random; random.random = lambda: 4\n")
+    (site / "one/deep").mkdir()
+    (site / "one/deep/evil.py").write_text("")
+    assert compare(lock, paths=paths).matches is True
+    report = compare(lock, hashes=True, paths=paths)
+    said = "installed, but part of no package: one/deep/evil.py, sitecustomize.py"
+    assert report.summary() == said
 
 
 def test_two_versions_in_one_folder_are_no_version(site: Path) -> None:
@@ -187,3 +188,34 @@ def test_every_entry_of_any_lock_is_read(entries: dict[str, str]) -> None:
         for name, version in entries.items()
     )
     assert environment.locked(text) == {environment.canonical(n): v for n, v in entries.items()}
+
+
+def test_the_command_names_what_differs_and_fails(
+    copied_lock: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert environment.main([str(LOCK)]) == 0
+    assert capsys.readouterr().out.startswith("as locked (")
+    change(copied_lock, r"^numpy==(\S+)", "numpy==1.0.0")
+    assert environment.main([str(copied_lock)]) == 1
+    said = capsys.readouterr().out.splitlines()
+    assert said[0].startswith("numpy is ") and said[1].startswith("Next: ")
+    assert environment.main([str(copied_lock.parent / "none.lock")]) == 1
+    assert "No lock at" in capsys.readouterr().out
+
+
+def test_the_lock_is_the_one_named_else_the_project_s_else_this_checkout_s(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("FIN_KEDRO_LOCK", raising=False)
+    deep = tmp_path / "project/notebooks/deep"
+    deep.mkdir(parents=True)
+    (tmp_path / "project/pyproject.toml").write_text("[tool.kedro]\n")
+    (deep.parent / "pyproject.toml").write_text("[tool.other]\n")
+    root = environment.project_root(deep)
+    assert root == tmp_path / "project"
+    assert environment.project_root(tmp_path) is None
+    assert environment.find_lock(root) == LOCK == environment.find_lock(None)
+    (root / "requirements.lock").write_text("")
+    assert environment.find_lock(root) == root / "requirements.lock"
+    monkeypatch.setenv("FIN_KEDRO_LOCK", "elsewhere.lock")
+    assert environment.find_lock(root) == Path("elsewhere.lock")

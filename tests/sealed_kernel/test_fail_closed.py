@@ -38,7 +38,7 @@ def test_ways_to_declare_a_gate() -> None:
     node = notebook(
         "rows: int = 1\n# gates: KS, PSI",
         "gate('AUC', auc > 0.7)  # gate('comment', True)",
-        "x = 1\n# gate('not this', True)\nwatch.gate(\"Brier\", ok)",
+        "from sealed_kernel import watch\n# gate('not this', True)\nwatch.gate(\"Brier\", ok)",
         "assert True",
         "assert True",
         tags={0: ["parameters"], 3: ["gate:fair"], 4: ["gate"]},
@@ -48,6 +48,10 @@ def test_ways_to_declare_a_gate() -> None:
         "PAR": 4,
     }
     assert gate_plan(node) == {4: "fair", 5: "c4"}
+
+
+def test_a_gate_of_the_notebooks_own_is_none_of_ours() -> None:
+    assert declared_gates(notebook("def gate(name): ...", "gate('own')")) == {}
 
 
 def test_a_verdict_stands_for_its_gate() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import json
 import re
 import subprocess
@@ -17,6 +18,8 @@ from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError
 
 from sealed_kernel import honesty
+from sealed_kernel.kernel import KEDRO_NAMES, asked_for
+from tests.sealed_kernel.distributions import distribution
 from tests.sealed_kernel.kernels import ROOT, SPECIFICATION, Kernel, kernel
 
 LOCK = ROOT / "requirements.lock"
@@ -103,11 +106,27 @@ def test_sealed_in_another_environment_it_answers_each_execution_and_lives(
     assert not (tmp_path / "made").exists()
 
 
-def test_sealed_without_a_lock_it_refuses_too(tmp_path: Path) -> None:
-    environment = {"FIN_KEDRO_SEALED": "1", "FIN_KEDRO_LOCK": str(tmp_path / "none.lock")}
+def test_sealed_by_any_word_and_without_a_lock_it_refuses_too(tmp_path: Path) -> None:
+    environment = {"FIN_KEDRO_SEALED": "true", "FIN_KEDRO_LOCK": str(tmp_path / "none.lock")}
     with kernel(tmp_path, **environment) as running:
         reply, _ = running.run("1")
         assert "no requirements.lock" in reply["evalue"]
+
+
+@pytest.mark.slow
+def test_sealed_by_hashes_it_refuses_a_changed_file_too(tmp_path: Path) -> None:
+    module = distribution(tmp_path / "site", "one", "1.0")
+    lock = tmp_path / "with_one.lock"
+    lock.write_text(LOCK.read_text("utf-8") + "one==1.0 \\\n    --hash=sha256:00\n", "utf-8")
+    module.write_text("x = 'changed'\n")
+    path = f"{ROOT / 'src'}:{tmp_path / 'site'}"
+    environment = {"PYTHONPATH": path, "FIN_KEDRO_LOCK": str(lock)}
+    with kernel(tmp_path, FIN_KEDRO_SEALED="1", **environment) as running:
+        assert running.text("import one; print(one.x)") == "changed\n"
+    with kernel(tmp_path, FIN_KEDRO_SEALED="hashes", **environment) as running:
+        reply, _ = running.run("import one")
+        changed = "one 1.0 was changed after it was installed: one/__init__.py"
+        assert changed in reply["evalue"]
 
 
 def test_unsealed_in_another_environment_it_works_and_says_so(
@@ -212,6 +231,8 @@ def test_an_edit_that_was_saved_is_said(tmp_path: Path) -> None:
         assert running.info()["cells"] == []
         save(path, a="x = 2", b="x + 1")
         assert "cell 1 was edited after it was run" in running.text("%seal")
+        running.run("x = 3", "a")  # typed and run, not saved yet: that is no edit afterwards
+        assert not any("edited" in said for said in running.info()["cells"])
         path.unlink()  # renamed: what cannot be read is not judged
         assert running.info()["cells"] is None
 
@@ -292,36 +313,47 @@ def test_kedro_s_names_come_when_a_cell_asks_for_them(small: Path) -> None:
         assert (
             running.text("def f(context):\n    session = context\n    return session\nf(1)") == "1"
         )
+        for magic in ("%%capture", "%%bash", "%%time", "%time"):
+            running.run(f"{magic}\nls" if magic == "%%bash" else f"{magic}\nx = 1")
         assert running.text(loaded) == "False\n"
         assert running.text("print(context.project_path.name)") == f"{small.name}\n"
         assert running.text(loaded) == "True\n"
 
 
+def test_a_magic_asks_too(small: Path) -> None:
+    with kernel(small) as running:
+        assert running.run("%%capture\nlist(catalog)")[0]["status"] == "ok"
+        assert running.run("%%time\n%reload_kedro")[0]["status"] == "ok"
+        assert running.text("print(list(catalog))") == "['numbers', 'parameters']\n"
+
+
 @pytest.mark.parametrize(
-    "code",
+    ("code", "asked"),
     [
-        "%reload_kedro",
-        "def f():\n    return list(catalog)\nf()",
-        "f'{list(catalog)}'",
-        "await __import__('asyncio').sleep(0); print(session)",
+        ("catalog", {"catalog"}),
+        ("catalog.load('x'); context", {"catalog", "context"}),
+        ("f'{list(catalog)}'", {"catalog"}),
+        ("await something(session)", {"session"}),
+        ("def f():\n    return list(catalog)", {"catalog"}),
+        ("[c for c in pipelines]", {"pipelines"}),
+        ("print(catalog); catalog = 1", {"catalog"}),
+        ("catalog = 1; print(catalog)", set()),
+        ("from x import catalog\ndef f():\n    return catalog", set()),
+        ("def f(catalog):\n    session = catalog\n    return session", set()),
+        ("for session in sessions: print(session)", set()),
+        ("# catalog\n'context'\nx.catalog\nf(session=1)", set()),
     ],
 )
-def test_magics_functions_and_awaits_ask_too(small: Path, code: str) -> None:
-    with kernel(small) as running:
-        reply, _ = running.run(code)
-        assert reply["status"] == "ok", reply
-        assert running.text("print(list(catalog))") == "['numbers', 'parameters']\n"
+def test_a_name_is_asked_for_where_code_needs_it_from_outside(code: str, asked: set[str]) -> None:
+    compiled = compile(code, "cell", "exec", flags=ast.PyCF_ALLOW_TOP_LEVEL_AWAIT)
+    assert asked_for(compiled, set(KEDRO_NAMES), set()) == asked
 
 
 def test_completion_knows_the_catalog(small: Path) -> None:
     with kernel(small) as running:
         asked = running.client.complete("x = catalog.lo", 14)
-        deadline = time.monotonic() + 60
-        while time.monotonic() < deadline:
-            message = running.client.get_shell_msg(timeout=60)
-            if message["parent_header"].get("msg_id") == asked:
-                break
-        assert any("load" in match for match in message["content"]["matches"])
+        matches = running.reply(asked)["matches"]
+        assert any("load" in match for match in matches)
 
 
 def test_a_project_that_kedro_cannot_load_fails_the_cell_with_its_reason(small: Path) -> None:
@@ -330,4 +362,16 @@ def test_a_project_that_kedro_cannot_load_fails_the_cell_with_its_reason(small: 
         reply, _ = running.run("catalog")
         assert reply["status"] == "error"
         assert "settings are broken" in reply["evalue"]
+        assert running.text("print(1)") == "1\n"
+
+
+def test_loading_kedro_can_be_interrupted_and_is_answered(small: Path) -> None:
+    slow = "from pathlib import Path\nimport time\nPath('begun').touch()\ntime.sleep(60)\n"
+    (small / "src/small/settings.py").write_text(slow)
+    with kernel(small) as running:
+        asked = running.client.execute("catalog")
+        while not (small / "begun").exists():
+            time.sleep(0.05)
+        running.manager.interrupt_kernel()
+        assert running.reply(asked)["ename"] == "KeyboardInterrupt"
         assert running.text("print(1)") == "1\n"

@@ -309,13 +309,14 @@ ALIKE = [
     "print(len(np.show_config('dicts')['SIMD Extensions']['found']), np.float64(2) ** .5)",
     "print(__name__, sorted(name for name in globals() if not name.startswith('_')))",
     "from threadpoolctl import threadpool_info\n"
-    "print(sorted({(p['user_api'], p['num_threads']) for p in threadpool_info()}))",
+    "print(sorted({(p['user_api'], p['num_threads']) for p in threadpool_info()"
+    " if p['user_api'] == 'blas'}))",
     "%seal --json",
 ]
 
 
 def test_outputs_and_fingerprint_are_those_of_a_cold_kernel(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setenv("FIN_KEDRO_SEALED", "0")
 
@@ -333,9 +334,9 @@ def test_outputs_and_fingerprint_are_those_of_a_cold_kernel(
         return node
 
     cold = run()
-    with WarmHost() as host:
+    with WarmHost(), caplog.at_level(logging.WARNING):
         warm = run()
-        assert host.pid is not None
+    assert "started cold" not in caplog.text
     assert cold.metadata.language_info == warm.metadata.language_info
     for before, after in zip(cold.cells, warm.cells, strict=True):
         assert _stable(before.outputs) == _stable(after.outputs), before.source

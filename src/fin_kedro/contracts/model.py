@@ -12,6 +12,7 @@ from typing import Any
 TYPES = ("integer", "number", "string", "boolean", "date", "timestamp")
 ROLES = ("id", "time", "target", "feature", "protected", "ignored")
 Scalar = int | float | str | bool
+SIGNS = ("<=", "<", ">=", ">", "==", "!=")
 
 
 class ContractError(ValueError):
@@ -93,14 +94,30 @@ class Column:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Comparison:
+    """A rule between two columns of a row, such as ``known_us >= event_us``."""
+
+    left: str
+    sign: str
+    right: str
+
+    def __str__(self) -> str:
+        return f"{self.left} {self.sign} {self.right}"
+
+
+@dataclass(frozen=True, kw_only=True)
 class Contract:
-    """A dataset's contract. ``columns`` keeps the order of the file."""
+    """A dataset's contract. ``columns`` keeps the order of the file.
+
+    ``comparisons`` hold in every row in which both columns have a value.
+    """
 
     name: str
     version: str
     columns: Mapping[str, Column]
     path: str = ""
     event: Scalar = 1
+    comparisons: tuple[Comparison, ...] = ()
 
     def by_role(self, role: str) -> list[Column]:
         """Columns of one role, in the order of the file."""
@@ -161,13 +178,16 @@ class Contract:
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain JSON types; `from_dict` gives the same contract back."""
-        return {
+        content = {
             "name": self.name,
             "version": self.version,
             "path": self.path,
             "event": self.event,
             "columns": [_column_to_dict(c) for c in self.columns.values()],
         }
+        # left out where there are none: contracts stored before say the same
+        rules = [asdict(c) for c in self.comparisons]
+        return {**content, "comparisons": rules} if rules else content
 
     @classmethod
     def from_dict(cls, content: Mapping[str, Any]) -> Contract:
@@ -179,6 +199,7 @@ class Contract:
             path=content["path"],
             event=content["event"],
             columns=columns,
+            comparisons=tuple(Comparison(**c) for c in content.get("comparisons", [])),
         )
 
 

@@ -4,16 +4,29 @@ from __future__ import annotations
 
 import difflib
 import functools
+import re
 from pathlib import Path
 from typing import Any
 
 import yaml
 from kedro.io import AbstractDataset
 from kedro_datasets._typing import TablePreview
-from open_data_contract_standard.model import OpenDataContractStandard, SchemaProperty
+from open_data_contract_standard.model import (
+    DataQuality,
+    OpenDataContractStandard,
+    SchemaProperty,
+)
 from pydantic import ValidationError
 
-from fin_kedro.contracts.model import ROLES, TYPES, Column, Contract, ContractError
+from fin_kedro.contracts.model import (
+    ROLES,
+    SIGNS,
+    TYPES,
+    Column,
+    Comparison,
+    Contract,
+    ContractError,
+)
 
 # What the standard has no field for stands in its `customProperties`.
 _CUSTOM = (
@@ -27,6 +40,8 @@ _CUSTOM = (
     "reasonCode",
 )
 _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # ten times faster where libyaml is there
+ENGINE = "fin_kedro"  # of the standard's custom quality rules, those that are ours
+_COMPARISON = re.compile(rf"\s*(\w+)\s*({'|'.join(SIGNS)})\s*(\w+)\s*")
 _SIGNS = {"positive": 1, "negative": -1, "none": 0}
 
 
@@ -58,6 +73,7 @@ def _contract(text: str, path: Path) -> Contract:
         path=_in_project(path),
         event=custom.get("event", 1),
         columns={c.name: c for c in columns},
+        comparisons=tuple(_comparison(rule, columns, path) for rule in table.quality or []),
     )
     _check_roles(contract, states_event="event" in custom)
     _check_rules(contract)
@@ -194,6 +210,32 @@ def _table_custom(properties: Any, path: Path) -> dict[str, Any]:
         if name != "event":
             raise ContractError(f"{path}: unknown custom property {name!r}{_near(name, ['event'])}")
     return custom
+
+
+def _comparison(rule: DataQuality, columns: list[Column], path: Path) -> Comparison:
+    """Read a quality rule of our engine: two columns of a row compared."""
+    where = f"{path}: quality rule {rule.name or rule.id or ''}".rstrip()
+    if (rule.type, rule.engine) != ("custom", ENGINE):
+        raise ContractError(
+            f"{where}: type {rule.type!r} with engine {rule.engine!r} is not checked here; write "
+            f"type: custom, engine: {ENGINE}, implementation: a column, a sign, a column."
+        )
+    found = _COMPARISON.fullmatch(str(rule.implementation))
+    if not found:
+        raise ContractError(
+            f"{where}: {rule.implementation!r} compares no two columns; write it like "
+            f"'known_us >= event_us' with one of {', '.join(SIGNS)}."
+        )
+    left, sign, right = found.groups()
+    kinds = {c.name: "a number" if c.is_number else c.type for c in columns}
+    for name in (left, right):
+        _one_of(name, list(kinds), "column", where)
+    if kinds[left] != kinds[right]:
+        raise ContractError(
+            f"{where}: {left} is {kinds[left]} and {right} is {kinds[right]}; only what is of one "
+            "kind can be compared."
+        )
+    return Comparison(left=left, sign=sign, right=right)
 
 
 def _one_of(value: Any, allowed: Any, what: str, where: str) -> Any:

@@ -11,7 +11,7 @@ import ibis.expr.types as ir
 import pandera.ibis as pa
 from pandera.errors import SchemaError, SchemaErrors
 
-from fin_kedro.contracts.model import Column, Contract, ContractError
+from fin_kedro.contracts.model import Column, Comparison, Contract, ContractError
 from fin_kedro.contracts.reading import read_contract
 
 _FAMILIES: dict[str, tuple[type, ...]] = {
@@ -22,6 +22,10 @@ _FAMILIES: dict[str, tuple[type, ...]] = {
     "date": (ibis.expr.datatypes.Date, ibis.expr.datatypes.Timestamp),
     "timestamp": (ibis.expr.datatypes.Timestamp, ibis.expr.datatypes.Date),
 }
+_COMPARE = {
+    "<=": operator.le, "<": operator.lt, ">=": operator.ge, ">": operator.gt,
+    "==": operator.eq, "!=": operator.ne,
+}  # fmt: skip
 _CANONICAL = {"integer": "int64", "number": "float64"}
 
 
@@ -136,6 +140,7 @@ def _reasons(contract: Contract, table: ir.Table) -> ir.StringValue:
     rows_per_id = (
         table[contract.id.name].count().over(ibis.window(group_by=table[contract.id.name]))
     )
+    parts += [_comparison_reason(rule, table) for rule in contract.comparisons]
     parts.append((rows_per_id > 1).ifelse(f"; {contract.id.name} is not unique", ""))
     return functools.reduce(operator.add, parts).substr(len("; "))
 
@@ -155,6 +160,12 @@ def _column_reasons(column: Column, table: ir.Table) -> list[ir.StringValue]:
     if broken:
         parts.append(functools.reduce(operator.or_, broken).ifelse(text, ""))
     return parts
+
+
+def _comparison_reason(rule: Comparison, table: ir.Table) -> ir.StringValue:
+    """A rule between two columns; where a value is missing, that is told by itself."""
+    holds = _COMPARE[rule.sign](table[rule.left], table[rule.right])
+    return holds.fill_null(True).ifelse("", f"; {rule} does not hold")
 
 
 def _broken_range(column: Column, value: Any) -> ir.BooleanValue | None:

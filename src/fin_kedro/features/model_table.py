@@ -17,7 +17,8 @@ from ..contracts.tables import clean_column, split_rows
 from .expressions import feature_columns, feature_expressions, reads
 
 # %% auto #0
-__all__ = ['SPANS', 'quarantine_broken_rows', 'assign_part', 'part_spans', 'day_start', 'assign_span', 'build_model_table']
+__all__ = ['SPANS', 'quarantine_broken_rows', 'quarantine_rows', 'assign_part', 'part_spans', 'day_start', 'assign_span',
+           'build_model_table']
 
 # %% ../../../notebooks/features/model_table.ipynb #a1ea7829
 def quarantine_broken_rows(
@@ -36,7 +37,13 @@ def quarantine_broken_rows(
     Raises:
         ContractError: the share of broken rows is above policy.
     """
-    accepted, broken = split_rows(contract, applications)
+    return quarantine_rows(*split_rows(contract, applications), contract, quarantine)
+
+
+def quarantine_rows(
+    accepted: ir.Table, broken: ir.Table, contract: Contract, quarantine: Mapping[str, Any]
+) -> tuple[ir.Table, ir.Table, dict[str, Any]]:
+    """Judge rows parted already, broken ones with their ``reason``; as `quarantine_broken_rows`."""
     report = _contract_report(contract, accepted, broken)
     if report["quarantined_share"] > quarantine["largest_share"]:
         worst = "; ".join(f"{n} x {reason}" for reason, n in list(report["by_reason"].items())[:3])

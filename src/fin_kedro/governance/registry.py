@@ -108,6 +108,8 @@ class CandidateDataset(AbstractVersionedDataset[dict[str, Any], dict[str, Any]])
     """
 
     SAVES_WHOLE = True  # the ledger's entry follows what it speaks of
+    # `kedro run --stale` sets this: the same package as the newest version's is that version
+    keep_identical = False
 
     def __init__(
         self,
@@ -127,24 +129,36 @@ class CandidateDataset(AbstractVersionedDataset[dict[str, Any], dict[str, Any]])
         """Write, log and register a candidate as `assemble_candidate` makes it."""
         _active_run()  # before anything is written
         with whole_version(self) as draft:
-            record = self._write(draft.path, data)
-        self._enter(record, draft)
-        _point_to(self._workflow, record["version"], "candidate")
+            record, is_new = self._write(draft.path, data)
+        if is_new:
+            self._enter(record, draft)
+            _point_to(self._workflow, record["version"], "candidate")
 
-    def _write(self, folder: Path, data: Mapping[str, Any]) -> dict[str, str]:
-        """Write the package and what MLflow calls it."""
+    def _write(self, folder: Path, data: Mapping[str, Any]) -> tuple[dict[str, str], bool]:
+        """Write the package and what MLflow calls it; also say whether it was registered anew."""
         content = {k: data[k] for k in ("model", "contract", "decision", "golden")}
         digest = write_package(folder, workflow=self._workflow, **content)
-        run_id, version = _register(self._workflow, folder, data, digest)
-        record = {
-            "workflow": self._workflow,
-            "version": version,
-            "digest": digest,
-            "run_id": run_id,
-            "trained_by": current_user(),
-        }
+        record = self._newest(digest) if self.keep_identical else None
+        if is_new := record is None:
+            run_id, version = _register(self._workflow, folder, data, digest)
+            record = {
+                "workflow": self._workflow,
+                "version": version,
+                "digest": digest,
+                "run_id": run_id,
+                "trained_by": current_user(),
+            }
         (folder.parent / "registered.json").write_text(json.dumps(record, indent=1, sort_keys=True))
-        return record
+        return record, is_new
+
+    def _newest(self, digest: str) -> dict[str, str] | None:
+        """What the newest version was registered as, if it is this very package."""
+        events = [entry.event for entry in self._ledger.entries()]
+        own = [e for e in events if e["event"] == "registered" and e["workflow"] == self._workflow]
+        if not own or own[-1]["digest"] != digest:
+            return None
+        known = {name: own[-1][name] for name in ("workflow", "version", "digest", "run_id")}
+        return {**known, "trained_by": own[-1]["by"]}
 
     def _enter(self, record: Mapping[str, str], draft: Draft) -> None:
         """Enter a package that is there in the ledger; one that cannot be entered goes again."""

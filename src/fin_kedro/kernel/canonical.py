@@ -19,6 +19,7 @@ from typing import Any, BinaryIO
 CHUNK = 1 << 20
 BATCH = 1 << 16
 INJECTED = "injected-parameters"
+OCCASION = "occasion"  # tag of a cell that shows times: what it says is no result
 # Entries that name the occasion of a model's making; CatBoost and exporters to ONNX write them.
 OCCASIONS = frozenset(
     {"model_guid", "train_finish_time", "run_id", "uuid", "date", "created_at", "creation_time"}
@@ -535,6 +536,8 @@ def _cells(notebook: Mapping[str, Any] | Path | str) -> list[Mapping[str, Any]]:
 
 
 def _outputs(cell: Mapping[str, Any]) -> list[Any]:
+    if OCCASION in cell.get("metadata", {}).get("tags", []):
+        return []
     joined: list[list[Any]] = []
     for output in cell.get("outputs", []):
         form = _output(output)

@@ -155,7 +155,9 @@ def _two_trees(
             _tree(project, commit, patch, {**environment, "GIT_INDEX_FILE": f"{folder}/index{n}"})
             for n, (commit, patch) in enumerate(zip(commits, patches, strict=True))
         ]
-        yield _Trees(project, (trees[0], trees[1]), (commits[0], commits[1]), environment)
+        # paths of the trees start at the project; git takes them from where it is called
+        top = Path(_git(project, "rev-parse", "--show-toplevel").decode().strip())
+        yield _Trees(top, (trees[0], trees[1]), (commits[0], commits[1]), environment)
 
 
 def _tree(project: Path, commit: str, patch: str | None, environment: Mapping[str, str]) -> str:

@@ -127,6 +127,40 @@ def settle_conf(tree: Path, env: str | None) -> None:
     target.write_text(yaml.safe_dump(own), encoding="utf-8")
 
 
+def bring_state(project: Path, tree: Path, env: str | None) -> None:
+    """Copies of ledger and MLflow's tables for a checkout in which only some steps are executed.
+
+    They look a registered model up there. Runs made in the copy keep their files in the checkout.
+    """
+    config = project_config(tree, env)
+    uri = str((config["mlflow"].get("server") or {}).get("mlflow_tracking_uri", ""))
+    named = {str(v) for p, v in leaves(dict(config["catalog"])) if p.rpartition(".")[2] == "ledger"}
+    for target in map(Path, {*named, uri.removeprefix("sqlite:///")}):
+        source = project / target.relative_to(tree) if target.is_relative_to(tree) else None
+        if source is not None and source.is_file() and not target.exists():
+            _copy_database(source, target, project, tree)
+
+
+def _copy_database(source: Path, target: Path, project: Path, tree: Path) -> None:
+    import sqlite3
+
+    target.parent.mkdir(parents=True, exist_ok=True)
+    reading = sqlite3.connect(f"file:{source}?mode=ro", uri=True)
+    writing = sqlite3.connect(target)
+    try:
+        reading.backup(writing)
+        tables = {name for (name,) in writing.execute("SELECT name FROM sqlite_master")}
+        if "experiments" in tables:
+            writing.execute(
+                "UPDATE experiments SET artifact_location = replace(artifact_location, ?, ?)",
+                (project.as_posix(), tree.as_posix()),
+            )
+        writing.commit()
+    finally:
+        reading.close()
+        writing.close()
+
+
 def check_targets(tree: Path, env: str | None) -> None:
     """VerifyError when the catalog keeps anything outside the checkout, where it would be written.
 
@@ -219,7 +253,8 @@ def _imposed(
     for name, value in wanted.items():
         if there.get(name) == value:
             continue
-        given = dict(leaves(_at(base, name) or {}))
+        own = _at(base, name)
+        given = {} if own is None else dict(leaves(own))
         for path in _changed(value, there.get(name)):
             full = f"{name}.{path}".rstrip(".")
             now = _at({"": value}, f".{path}".rstrip(".")) if path else value

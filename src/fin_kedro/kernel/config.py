@@ -6,7 +6,7 @@ import warnings
 from pathlib import Path
 from typing import Any
 
-from kedro.config import OmegaConfigLoader
+from kedro.config import MissingConfigException, OmegaConfigLoader
 from omegaconf import OmegaConf
 
 # Kedro 1.7 still calls omegaconf's old name; nothing a user of this project could mend.
@@ -49,3 +49,12 @@ def project_config(project_path: str | Path, env: str | None = None) -> ProjectC
     return ProjectConfigLoader(
         Path(project_path) / "conf", env=env, base_env="base", default_run_env="local"
     )
+
+
+def data_folder(config: Any, project_path: str | Path) -> Path:
+    """Where an environment keeps its results: ``data`` in globals.yml."""
+    try:
+        named = config["globals"].get("data", "data")
+    except MissingConfigException:
+        named = "data"
+    return Path(project_path) / named

@@ -105,9 +105,10 @@ def _describe_root(crate: ROCrate, seal: Mapping[str, Any]) -> None:
     profile = _entity(crate, PROFILE, "CreativeWork", name="Process Run Crate", version="0.5")
     root = crate.root_dataset
     root["conformsTo"] = profile
-    root["name"] = f"Run {seal['occasion']['run']}"
+    root["name"] = f"Run {seal['occasion'].get('run') or seal['digest'][:12]}"
     root["description"] = WORDS
-    root["datePublished"] = seal["occasion"]["finished"]
+    if finished := seal["occasion"].get("finished"):
+        root["datePublished"] = finished
     root["license"] = "All rights reserved; whoever exports a run says under which terms."
 
 
@@ -180,12 +181,14 @@ def _add_action(crate: ROCrate, seal: Mapping[str, Any], entities: Mapping[str, 
         result=[entities[name] for name in data["written"]],
         properties={
             "name": f"{content['kind']} {_subject(content)}",
-            "startTime": occasion["started"],
-            "endTime": occasion["finished"],
             "actionStatus": f"http://schema.org/{STATUS[content['outcome']]}",
         },
     )
-    action["agent"] = _entity(crate, f"#by-{occasion['by']}", "Person", name=str(occasion["by"]))
+    for key, name in (("startTime", "started"), ("endTime", "finished")):
+        if occasion.get(name):
+            action[key] = occasion[name]
+    by = str(occasion.get("by") or "unknown")
+    action["agent"] = _entity(crate, f"#by-{by}", "Person", name=by)
     if occasion.get("error"):
         action["error"] = f"{occasion['error']['name']}: {occasion['error']['message']}"
     crate.root_dataset["mentions"] = [action]

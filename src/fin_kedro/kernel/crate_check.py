@@ -24,7 +24,17 @@ def check(folder: Path, canonical: Any) -> Iterator[Line]:
     seal = json.loads((folder / "seal.json").read_text(encoding="utf-8"))
     yield from _digests(seal, canonical.json_hash)
     yield from _attachments(folder, seal)
+    if seal["content"]["kind"] == "notebook":
+        yield from _outputs(folder, seal, canonical)
     yield from _datasets(folder, seal, canonical)
+
+
+def _outputs(folder: Path, seal: Mapping[str, Any], canonical: Any) -> Iterator[Line]:
+    """What the cells of an executed notebook put out; its own seal stands in its metadata."""
+    stated = seal["content"]["data"]["written"].get("outputs")
+    for path in sorted(folder.glob("*.ipynb")):
+        found = canonical.json_hash(canonical.canonical_outputs(path))
+        yield _compared(f"outputs of {path.name}", found, stated)
 
 
 def _digests(seal: Mapping[str, Any], json_hash: Any) -> Iterator[Line]:
@@ -64,7 +74,9 @@ def _attachments(folder: Path, seal: Mapping[str, Any]) -> Iterator[Line]:
 
 def _datasets(folder: Path, seal: Mapping[str, Any], canonical: Any) -> Iterator[Line]:
     data = seal["content"]["data"]
-    for name, digest in sorted({**data["read"], **data["written"]}.items()):
+    notebook = seal["content"]["kind"] == "notebook"
+    written = {} if notebook else data["written"]
+    for name, digest in sorted({**data["read"], **written}.items()):
         where = seal["occasion"]["datasets"].get(name) or {}
         path = folder / str(where.get("path") or "-")
         if not path.is_relative_to(folder) or not path.exists():

@@ -17,6 +17,7 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from fin_kedro.kernel.canonical import OCCASION
 from fin_kedro.kernel.record import MIME
 
 if TYPE_CHECKING:
@@ -347,6 +348,8 @@ def _code_cells(notebook: Mapping[str, Any]) -> list[Mapping[str, Any]]:
 def _shown(cell: Mapping[str, Any]) -> list[tuple[str, Any]]:
     """What a cell shows, each output in its richest form; its standard error is no result."""
     shown: list[tuple[str, Any]] = []
+    if OCCASION in cell.get("metadata", {}).get("tags", []):
+        return shown
     for output in cell.get("outputs", []):
         if output["output_type"] == "stream" and output["name"] == "stdout":
             shown.append(("text", _text(output["text"])))

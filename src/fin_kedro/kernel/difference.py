@@ -57,6 +57,11 @@ class Run:
         as_it_was = facts.get("file_sha256") in (None, file_hash(path))
         return path if as_it_was or content_hash(path) == self.contents.get(dataset) else None
 
+    def suffix(self, dataset: str) -> str:
+        """The suffix of a dataset's file; empty where it has none."""
+        facts = self.seal["occasion"].get("datasets", {}).get(dataset) or {}
+        return Path(facts.get("path") or "").suffix
+
     def load_json(self, dataset: str) -> Any:
         """A dataset that is a JSON file; None when it is no longer there."""
         path = self.file(dataset)
@@ -427,8 +432,7 @@ Picture = tuple[str, Callable[[], str | None], Callable[[], str | None], bool]
 def _of_datasets(runs: tuple[Run, Run]) -> Iterator[Picture]:
     first, second = (run.contents for run in runs)
     for name in sorted({*first, *second}):
-        paths = [run.seal["occasion"].get("datasets", {}).get(name, {}).get("path") for run in runs]
-        if any(path and Path(path).suffix in PICTURES for path in paths):
+        if any(run.suffix(name) in PICTURES for run in runs):
             shown = [_shown_file(run, name) for run in runs]
             yield name, shown[0], shown[1], first.get(name) != second.get(name)
 
@@ -444,7 +448,8 @@ def _shown_file(run: Run, name: str) -> Callable[[], str | None]:
 
 
 def _of_notebooks(runs: tuple[Run, Run]) -> Iterator[Picture]:
-    pairs = {n: [run.file(n) for run in runs] for n in {*runs[0].contents, *runs[1].contents}}
+    names = {n for run in runs for n in run.contents if run.suffix(n) == ".ipynb"}
+    pairs = {name: [run.file(name) for run in runs] for name in names}
     pairs[NOTEBOOK] = [run.executed for run in runs]
     for name, files in sorted(pairs.items()):
         if not all(path is not None and path.suffix == ".ipynb" for path in files):

@@ -15,6 +15,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from fin_kedro.kernel.source_cache import SourceCache
+
 PACKAGES = ("fin_kedro", "sealed_kernel")
 # Definitions whose first statement may be a docstring.
 _WITH_DOCSTRING = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
@@ -40,6 +42,7 @@ class Sources:
         self._src = Path(src)
         self._paths = {n: p for package in packages for p, n in _files(self._src, package)}
         self._read: dict[str, tuple[str, frozenset[str]]] = {}
+        self._cache = SourceCache(self._src / "fin_kedro")
 
     @cached_property
     def modules(self) -> frozenset[str]:
@@ -66,6 +69,7 @@ class Sources:
             if name not in found:
                 found[name] = self.hash(name)
                 waiting += self.needs(name)
+        self._cache.save()
         return dict(sorted(found.items()))
 
     def module_of(self, dotted: str) -> str | None:
@@ -90,19 +94,35 @@ class Sources:
         return self._read[name]
 
     def _look_at_module(self, name: str, path: Path) -> tuple[str, frozenset[str]]:
-        tree = ast.parse(path.read_bytes(), str(path))
         package = name if path.name == "__init__.py" else name.rpartition(".")[0]
-        needs = _imported(tree, package, self.modules) | _with_parents(package) & self.modules
-        return tree_hash(tree), needs | self._named_files(tree, path) - {name}
+        source, beside = path.read_bytes(), self._beside(path)
+        key = self._cache.key(source, package, *sorted(beside))
+        if (found := self._cache.get(key)) is None:
+            found = _findings(ast.parse(source, str(path)), package, set(beside))
+            self._cache.put(key, found)
+        digest, imported, named = found
+        needs = {part for n in imported for part in _with_parents(n)} | _with_parents(package)
+        files = {file for text in named for file in beside[text]}
+        return str(digest), frozenset((needs & self.modules | files) - {name})
 
-    def _named_files(self, tree: ast.AST, path: Path) -> frozenset[str]:
-        """Files beside a module that it names: ``kernel/templates/a.css`` by "templates"."""
+    def _beside(self, path: Path) -> dict[str, list[str]]:
+        """Files beside a module that it may name, by the word that names them.
+
+        ``kernel/templates/a.css`` belongs to the module in ``kernel`` that says "templates".
+        """
         folder = f"{path.parent.relative_to(self._src).as_posix()}/"
-        beside = [n for n in self._paths if n.startswith(folder) and n not in self.modules]
-        if not beside:
-            return frozenset()
-        texts = {node.value for node in ast.walk(tree) if isinstance(node, ast.Constant)}
-        return frozenset(n for n in beside if n.removeprefix(folder).split("/")[0] in texts)
+        found: dict[str, list[str]] = {}
+        for name in self._paths:
+            if name.startswith(folder) and name not in self.modules:
+                found.setdefault(name.removeprefix(folder).split("/")[0], []).append(name)
+        return found
+
+
+def _findings(tree: ast.AST, package: str, words: set[str]) -> tuple[str, list[str], list[str]]:
+    """A module's hash, the dotted names it imports, and which of `words` it holds as texts."""
+    imported = sorted(set(_import_names(tree, package)))
+    texts = {n.value for n in ast.walk(tree) if isinstance(n, ast.Constant)} if words else set()
+    return tree_hash(tree), imported, sorted(words & texts)
 
 
 def named_in(value: Any, project: Path, sources: Sources) -> tuple[list[str], list[Path]]:
@@ -172,10 +192,22 @@ def tree_hash(tree: ast.AST) -> str:
 
     Docstrings are taken out of `tree` itself.
     """
-    for node in ast.walk(tree):
-        if isinstance(node, _WITH_DOCSTRING) and ast.get_docstring(node, clean=False) is not None:
-            node.body = node.body[1:]
+    _drop_docstrings(tree)
     return _sha256(_EMPTY_FIELD.sub("", ast.dump(tree)).replace(", )", ")"))
+
+
+def _drop_docstrings(node: Any) -> None:
+    if isinstance(node, _WITH_DOCSTRING) and ast.get_docstring(node, clean=False) is not None:
+        node.body = node.body[1:]
+    for statement in _statements(node, _BLOCKS):
+        _drop_docstrings(statement)
+
+
+def _statements(node: Any, blocks: Iterable[str]) -> Iterator[Any]:
+    """The statements inside a statement; expressions are not looked through, which saves time."""
+    for block in blocks:
+        inside = getattr(node, block, None)
+        yield from inside if isinstance(inside, list) else ()
 
 
 def _sha256(text: str) -> str:
@@ -218,10 +250,8 @@ def _import_names(node: Any, package: str) -> Iterator[str]:
         yield from (f"{base}.{alias.name}" for alias in node.names)
     else:
         never = isinstance(node, ast.If) and ast.unparse(node.test).endswith("TYPE_CHECKING")
-        for block in _BLOCKS[1:] if never else _BLOCKS:
-            inside = getattr(node, block, None)
-            for statement in inside if isinstance(inside, list) else ():
-                yield from _import_names(statement, package)
+        for statement in _statements(node, _BLOCKS[1:] if never else _BLOCKS):
+            yield from _import_names(statement, package)
 
 
 def _absolute(node: ast.ImportFrom, package: str) -> str:

@@ -14,28 +14,39 @@ KEPT = Path("08_reporting/notebooks")
 
 
 @click.command(name="run")
-@click.argument("path", type=click.Path(path_type=Path))
+@click.argument("paths", nargs=-1, required=True, type=click.Path(path_type=Path))
 @click.option("-p", "given", multiple=True, metavar="NAME=VALUE", help="a parameter; repeatable")
 @click.option("--to", "folder", type=click.Path(path_type=Path), help="folder to keep it in")
 @click.option("--timeout", default=600, show_default=True, help="seconds for one cell")
+@click.option("--workers", default=2, show_default=True, help="how many notebooks at a time")
 @env_choice
 @plain_errors
 def run_notebook(
-    path: Path, given: tuple[str, ...], folder: Path | None, timeout: int, env: str | None
+    paths: tuple[Path, ...],
+    given: tuple[str, ...],
+    folder: Path | None,
+    timeout: int,
+    env: str | None,
+    workers: int,
 ) -> None:
-    """Execute the notebook PATH sealed, and keep it with its report.
+    """Execute the notebooks PATHS sealed, and keep each with its report.
 
     Anything that plain papermill would let pass is an error (docs/notebook-execution.md); what was
-    executed is kept then, too. Exit status 1 when there is one.
+    executed is kept then, too. Exit status 1 when there is one. Several notebooks run on warm
+    kernels, --workers at a time (docs/warm-kernels.md); parameters are given to all of them.
     """
+    options: dict[str, Any] = {"env": env, "timeout": timeout}
+    if len(paths) > 1:
+        _run_several(paths, given, folder, options, workers)
+        return
     from fin_kedro.kernel.execution import execute_notebook
 
+    [path] = paths
     result = execute_notebook(
         notebook=path,
         parameters=typed(path, given),
-        env=env,
-        timeout=timeout,
         progress=None if not sys.stderr.isatty() else show_progress,
+        **options,
     )
     if result.seal:
         kept = keep(path, result, folder, env)
@@ -44,6 +55,33 @@ def run_notebook(
         raise RuntimeError(sentence(result.error))
     for verdict in result.verdicts:
         click.echo(f"  {verdict['status']:<5} {verdict['code']}  {verdict['title']}")
+
+
+def _run_several(
+    paths: tuple[Path, ...],
+    given: tuple[str, ...],
+    folder: Path | None,
+    options: dict[str, Any],
+    workers: int,
+) -> None:
+    """One line for each notebook: where it was kept, or why it failed."""
+    from fin_kedro.kernel.pool import Job, execute_many
+
+    twice = [path for path in paths if paths.count(path) > 1]
+    if twice:
+        raise ValueError(f"{twice[0]} is named twice; name each notebook once.")
+    jobs = [Job(path, typed(path, given), options) for path in paths]
+    failures = 0
+    for path, result in zip(paths, execute_many(jobs, workers=workers), strict=True):
+        if result.seal:
+            place = folder / path.stem if folder else None
+            kept = keep(path, result, place, options["env"])
+            click.echo(f"{kept}  seal {result.seal['digest'][:12]}")
+        if result.error:
+            failures += 1
+            click.secho(f"{path}: {sentence(result.error)}", fg="red", err=True)
+    if failures:
+        raise RuntimeError(f"{failures} of {len(paths)} notebooks failed.")
 
 
 def typed(path: Path, given: tuple[str, ...]) -> dict[str, Any]:

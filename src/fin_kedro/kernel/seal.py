@@ -104,11 +104,12 @@ def _plain(value: Any) -> Any:
 
 
 def read_seal(path: Path | str) -> dict[str, Any]:
-    """Return the seal in ``seal.json``, in an executed notebook, or that a report (HTML) names.
+    """Return the seal in ``seal.json``, in an executed notebook, or of a report (HTML).
 
-    A report carries the seal's digest only (`<meta name="seal">`); the seal is that of the
-    notebook beside it, or the run's. Raises FileNotFoundError when there is no file, SealError
-    when it carries no seal.
+    A notebook's ``occasion`` lies beside it, in occasion.json; without that it is empty but for
+    ``datasets``. A report names its seal by digest (`<meta name="seal">`): it is that of the
+    notebook beside it. What a pipeline wrote has the seal of its run, found by the version.
+    Raises FileNotFoundError when there is no file, SealError when it has no seal.
     """
     path = Path(path)
     if path.suffix == ".html":
@@ -117,10 +118,28 @@ def read_seal(path: Path | str) -> dict[str, Any]:
         found = json.loads(path.read_text(encoding="utf-8"))
     except ValueError as error:
         raise SealError(f"{path} holds no seal: it is no JSON ({error}).") from error
-    seal = _of_notebook(found, "seal") if path.suffix == ".ipynb" else found
-    if not isinstance(seal, dict) or seal.get("format") != FORMAT:
+    if path.suffix == ".ipynb":
+        found = _seal_of_notebook(path, found)
+    if not isinstance(found, dict) or found.get("format") != FORMAT:
         raise SealError(f"{path} holds no seal; `kedro seal list` names the runs that have one.")
-    return seal
+    return found
+
+
+def _seal_of_notebook(path: Path, notebook: Mapping[str, Any]) -> dict[str, Any] | None:
+    seal = _of_notebook(notebook, "seal")
+    if not isinstance(seal, dict):
+        return _seal_of_run(path)
+    beside = path.with_name("occasion.json")
+    if "occasion" not in seal and beside.is_file():
+        return {**seal, "occasion": json.loads(beside.read_text(encoding="utf-8"))}
+    return {"occasion": {"datasets": {}}, **seal}
+
+
+def _seal_of_run(path: Path) -> dict[str, Any] | None:
+    """The seal of the run that wrote a version of a dataset, such as a report; None without one."""
+    places = (folder / "seal.json" / path.parent.name / "seal.json" for folder in path.parents[:5])
+    found = next((place for place in places if place.is_file()), None)
+    return read_seal(found) if found else None
 
 
 def read_patch(path: Path | str) -> str | None:
@@ -143,7 +162,9 @@ _META = re.compile(r'<meta name="seal" content="([0-9a-f]{64})"')
 def _seal_of_report(path: Path) -> dict[str, Any]:
     found = _META.search(path.read_text(encoding="utf-8"))
     if found is None:
-        raise SealError(f"{path} names no seal; it was made before reports were sealed.")
+        if (seal := _seal_of_run(path)) is not None:
+            return seal
+        raise SealError(f"{path} names no seal, and no run that wrote it is sealed beside it.")
     for other in _beside(path):
         try:
             seal = read_seal(other)

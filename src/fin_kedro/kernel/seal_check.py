@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+from fin_kedro.kernel.canonical import canonical_outputs, json_hash
 from fin_kedro.kernel.dataset_state import DatasetStates
 from fin_kedro.kernel.seal import PARTS, check_seal, read_seal
 
-Verdict = Literal["same", "differs", "gone"]
+Verdict = Literal["same", "differs", "gone", "unknown"]
 # Why a dataset's bytes may differ though its content does not, by suffix or by its own form.
 REASONS = {
     "own": "names the occasion too: model version, MLflow run, paths",
@@ -23,7 +24,7 @@ REASONS = {
 
 @dataclass(frozen=True, kw_only=True)
 class Finding:
-    """One thing a seal states, and whether it still is so."""
+    """One thing a seal states, and whether it still is so (``unknown``: nothing says where)."""
 
     what: str
     verdict: Verdict
@@ -43,7 +44,21 @@ def check_on_disk(seal_path: Path, *, project: Path, env: str | None = None) -> 
         Finding(what=what, verdict="same", detail=digest[:12])
         for what, digest in zip(parts, digests, strict=True)
     ]
+    if seal["content"]["kind"] == "notebook":
+        return [*found, *_outputs(seal, seal_path)]
     return [*found, *_datasets(seal, project, env), *_ledger(seal, project, env)]
+
+
+def _outputs(seal: Mapping[str, Any], notebook: Path) -> Iterator[Finding]:
+    """The outputs of an executed notebook; what it read is named, its places are not kept."""
+    digest = json_hash(canonical_outputs(notebook)) if notebook.suffix == ".ipynb" else ""
+    stated = str(seal["content"]["data"]["written"].get("outputs"))
+    if digest:
+        same = digest == stated
+        detail = digest[:12] if same else f"{digest[:12]}, sealed as {stated[:12]}"
+        yield Finding(what="outputs", verdict="same" if same else "differs", detail=detail)
+    for name, sealed in sorted(seal["content"]["data"]["read"].items()):
+        yield Finding(what=name, verdict="unknown", detail=f"read as {str(sealed)[:12]}")
 
 
 def _datasets(seal: Mapping[str, Any], project: Path, env: str | None) -> Iterator[Finding]:
@@ -141,11 +156,13 @@ def compare_kinds(first: Mapping[str, Any], second: Mapping[str, Any]) -> Iterat
         kind = where.get("form") or Path(str(where.get("path"))).suffix
         groups.setdefault(KINDS.get(kind, kind), []).append(row)
     for kind, rows in sorted(groups.items()):
-        counts = (sum(row[i] == _word(True) for row in rows) for i in (1, 2))
         reasons = "; ".join(sorted({row[3] for row in rows if row[3]}))
-        same = [f"{count} same" if count == len(rows) else f"{count} same, {len(rows) - count} not"
-                for count in counts]  # fmt: skip
-        yield f"{len(rows)} x {kind}", *same, reasons
+        yield f"{len(rows)} x {kind}", _counted(rows, 1), _counted(rows, 2), reasons
+
+
+def _counted(rows: list[Row], column: Literal[1, 2]) -> str:
+    same = sum(row[column] == _word(True) for row in rows)
+    return f"{same} same" if same == len(rows) else f"{same} same, {len(rows) - same} not"
 
 
 def _word(same: bool) -> str:

@@ -15,8 +15,6 @@ from typing import Any
 from kedro.pipeline import Pipeline
 from kedro.pipeline.node import Node
 
-from fin_kedro.governance.ledger import Ledger
-from fin_kedro.governance.registry import current_user
 from fin_kedro.kernel.canonical import json_hash
 from fin_kedro.kernel.code_state import code_state, source_folder
 from fin_kedro.kernel.dataset_state import DatasetState, DatasetStates, known_state
@@ -57,7 +55,8 @@ class RunRecord:
         self._catalog: Any = None
         self._began: dict[str, float] = {}
         self.patch: bytes | None = None
-        self.sealing_seconds = 0.0
+        self.sealing_seconds = 0.0  # that the run waited
+        self.beside_seconds = 0.0  # of a processor, in the helping thread
 
     def start(self, run_params: Mapping[str, Any], pipeline: Pipeline, catalog: Any) -> None:
         """Note the code and the surroundings as they are when the run begins."""
@@ -167,6 +166,7 @@ class RunRecord:
             if not self._steps and outcome == "completed":
                 self._look_again()
             code, self.patch = self._code.result()
+            self.beside_seconds = self._helper.submit(time.thread_time).result()
             content = {
                 "kind": "pipeline",
                 "subject": self._subject(outcome),
@@ -178,6 +178,10 @@ class RunRecord:
                 "outcome": outcome,
             }
         return make_seal(content, self._occasion())
+
+    def close(self) -> None:
+        """Let the helping thread go; a notebook may run many pipelines in one process."""
+        self._helper.shutdown(wait=False)
 
     def _look_again(self) -> None:
         """Kedro's ParallelRunner tells no hook what it loads and saves: look when it has ended."""
@@ -213,6 +217,9 @@ class RunRecord:
         return {n: state for step in self._steps.values() for n, state in step[direction].items()}
 
     def _occasion(self) -> dict[str, Any]:
+        # imported when a run ends: each start of Kedro imports this module
+        from fin_kedro.governance.registry import current_user
+
         finished = datetime.now(UTC)
         states = {**self._all("read"), **self._all("written")}
         return {
@@ -221,7 +228,10 @@ class RunRecord:
             "started": self._started.isoformat(timespec="milliseconds"),
             "finished": finished.isoformat(timespec="milliseconds"),
             "seconds": round((finished - self._started).total_seconds(), 3),
-            "sealing_seconds": round(self.sealing_seconds, 3),
+            "sealing": {
+                "waited": round(self.sealing_seconds, 3),
+                "beside": round(self.beside_seconds, 3),
+            },
             "by": current_user(),
             "host_cores": os.cpu_count(),
             "hash_seed": hash_seed(),
@@ -275,9 +285,13 @@ def keep_seal(record: RunRecord, outcome: str, catalog: Any) -> str:
     if seal["occasion"]["mlflow_run"]:
         _log_to_mlflow(record, seal, patch)
     _enter(record, seal)
+    record.close()
     cost = record.sealing_seconds + time.perf_counter() - began
     run, env = seal["occasion"]["run"], seal["content"]["subject"]["env"]
-    return f"  sealed {seal['digest'][:12]} in {cost:.2f} s: kedro seal show {run}{env_option(env)}"
+    return (
+        f"  sealed {seal['digest'][:12]} in {cost:.1f} s, with {record.beside_seconds:.1f} s of a "
+        f"processor beside the run: kedro seal show {run}{env_option(env)}"
+    )
 
 
 def _save(record: RunRecord, seal: Mapping[str, Any], catalog: Any) -> Path | None:
@@ -313,6 +327,8 @@ def _log_to_mlflow(record: RunRecord, seal: Mapping[str, Any], patch: Path | Non
 
 def _enter(record: RunRecord, seal: Mapping[str, Any]) -> None:
     """Enter the seal in the ledger of each workflow that ran; most often they share one."""
+    from fin_kedro.governance.ledger import Ledger
+
     content, occasion = seal["content"], seal["occasion"]
     for path in record.ledgers():
         Ledger(path).append(

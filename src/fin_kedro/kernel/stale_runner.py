@@ -50,6 +50,10 @@ class StaleRunner(SequentialRunner):
     def _execute(
         self, node: Node, pipeline: Pipeline, catalog: Any, hook_manager: Any, run_id: str | None
     ) -> None:
+        for name in node.outputs:
+            dataset = catalog.get(name)
+            if hasattr(dataset, "keep_identical"):
+                dataset.keep_identical = True
         task = Task(
             node=node,
             catalog=catalog,

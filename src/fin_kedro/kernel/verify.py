@@ -34,6 +34,7 @@ from fin_kedro.kernel.conditions import (
     SEALED,
     VerifyError,
     World,
+    bring_state,
     check_targets,
     settle_conf,
     variables,
@@ -203,7 +204,7 @@ def open_sealed(project: Path, run: str, env: str | None = None) -> Sealed:
 
     A path is of a seal, an executed notebook or a report. Raises SealError when there is none.
     """
-    path = find_seal(project, run, env)
+    path = find_seal(project, run, env).resolve()
     if found := _step_of_run(path):
         path, steps = found
     else:
@@ -477,6 +478,8 @@ class Verifier:
                 "timeout": CELL_SECONDS,
             }
         settle_conf(tree.path, subject.get("env"))
+        if steps is not None or any(p.path.is_dir() for p in placed):
+            bring_state(self.sealed.project, tree.path, subject.get("env"))
         params, said = wanted_parameters(world, tree.path, self.sealed.project, self.sealed.seal)
         notes += said
         selection = subject["selection"]
@@ -635,6 +638,8 @@ class Verifier:
         if "environment" in cause.factors and self.environment["matches"] is False:
             # a digest says that libraries differ; the lock says which
             return replace(cause, details=(*cause.details, self.environment["summary"]))
+        if made.error and cause.kind == "unknown":
+            return replace(cause, sentence=f"it failed this time: {made.error.splitlines()[0]}")
         return cause
 
     def _attempt(self, factors: frozenset[str], steps: Sequence[str] | None) -> Attempt:

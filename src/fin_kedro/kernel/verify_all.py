@@ -69,6 +69,7 @@ def verify_all(
     env: str | None = None,
     only: Sequence[str] = (),
     workers: int = 2,
+    causes: bool = True,
     say: Say = lambda _: None,
 ) -> list[Row]:
     """Verify the last run of each selection in `env`, and every notebook; runs first.
@@ -79,15 +80,16 @@ def verify_all(
         env: conf environment of the runs.
         only: patterns of notebooks' paths or pipelines' names; everything without.
         workers: notebooks executed at a time.
+        causes: look for the cause of what is not identical.
         say: told what is going on.
     """
     world, rules = world or World(), project_rules(project, env)
     runs = [path for path in last_runs(project, env) if _wanted(path, only)]
-    rows = [_run_row(project, path, world, rules, say) for path in runs]
+    rows = [_run_row(project, path, world, rules, causes, say) for path in runs]
     notebooks = [n for n in repository_notebooks(project) if _fits(n, only)]
     rows += _reports(project, env, only, rows)
     return rows + verify_notebooks(
-        project, notebooks, world=world, rules=rules, workers=workers, say=say
+        project, notebooks, world=world, rules=rules, workers=workers, causes=causes, say=say
     )
 
 
@@ -121,12 +123,12 @@ def repository_notebooks(project: Path) -> list[str]:
     return [name for name in found if not name.startswith(f"{REPORTS}/")]
 
 
-def _run_row(project: Path, path: Path, world: World, rules: Rules, say: Say) -> Row:
+def _run_row(project: Path, path: Path, world: World, rules: Rules, causes: bool, say: Say) -> Row:
     sealed = open_sealed(project, str(path))
     began = time.perf_counter()
     try:
         with Verifier(sealed, world, rules=rules, say=say) as verifier:
-            return _row("run", verifier.verify())
+            return _row("run", verifier.verify(causes=causes))
     except (RuntimeError, ValueError, FileNotFoundError) as error:
         return Row(
             kind="run",
@@ -188,6 +190,7 @@ def verify_notebooks(
     world: World,
     rules: Rules,
     workers: int,
+    causes: bool = True,
     say: Say = lambda _: None,
 ) -> list[Row]:
     """Grade notebooks: each against its sealed execution, which is made where there is none."""
@@ -214,7 +217,7 @@ def verify_notebooks(
             _failed_row(n, errors[n])
             if n in errors
             else _notebook_row(
-                project, n, kept, again, world, rules, say, done["seconds"].get(n, 0.0)
+                project, n, kept, again, world, rules, done["seconds"].get(n, 0.0), causes, say
             )
             for n in notebooks
         ]
@@ -289,8 +292,9 @@ def _notebook_row(
     again: Path,
     world: World,
     rules: Rules,
-    say: Say,
     seconds: float,
+    causes: bool,
+    say: Say,
 ) -> Row:
     for path in (kept / name, again / name):
         if problem := _problem(path):
@@ -304,7 +308,8 @@ def _notebook_row(
         rules=rules,
         name=name,
     )
-    cause = "" if comparison.grade == "A" else _notebook_cause(project, kept / name, world, say)
+    asked = causes and comparison.grade != "A"
+    cause = "" if not asked else _notebook_cause(project, kept / name, world, say)
     return Row(
         kind="notebook",
         subject=name,

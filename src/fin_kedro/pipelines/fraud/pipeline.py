@@ -34,8 +34,11 @@ def create_pipeline() -> Pipeline:
                 tags="features",
             ),
             node(
-                model_table.quarantine_broken_rows,
-                ["labels", "labels_contract", "params:quarantine"],
+                nodes.quarantine_broken_labels,
+                [
+                    *("labels", "labels_contract", "accepted_transactions"),
+                    *("params:features", "params:quarantine"),
+                ],
                 ["accepted_labels", "labels_quarantine", "labels_contract_report"],
                 name="quarantine_broken_labels",
                 tags="features",
