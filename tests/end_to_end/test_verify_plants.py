@@ -201,7 +201,7 @@ PLANTS = (
     ),
     Plant(
         name="the seal altered", change=lambda p: change_seal(p, other_ridge, anew=False),
-        grade="none", cause="seal", detail="parameters",
+        grade="none", cause="seal", detail="the seal is broken",
     ),
     Plant(
         name="the seal altered, with new digests",

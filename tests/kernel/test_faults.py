@@ -141,6 +141,8 @@ def test_mlflows_own_report_of_a_full_disk_is_left_out(
 @pytest.fixture
 def tracking(tmp_path: Path) -> Iterator[mlflow.MlflowClient]:
     """MLflow on a database of its own."""
+    while mlflow.active_run():  # logging outside a run starts one, and another test may have
+        mlflow.end_run()
     before = mlflow.get_tracking_uri()
     mlflow.set_tracking_uri(f"sqlite:///{tmp_path / 'mlflow.db'}")
     yield mlflow.MlflowClient()

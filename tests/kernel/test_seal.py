@@ -110,6 +110,14 @@ def test_a_seal_that_was_changed_is_broken(
         check_seal(seal)
 
 
+def test_numbers_that_json_cannot_say_are_words() -> None:
+    odd = {"none": float("nan"), "most": float("inf"), "least": float("-inf")}
+    seal = seal_of("parameters", "credit.champion", value=odd)
+    words = {"none": "NaN", "most": "Infinity", "least": "-Infinity"}
+    assert seal["content"]["parameters"]["credit.champion"] == words
+    json.dumps(seal, allow_nan=False)
+
+
 def test_a_seal_needs_all_its_parts() -> None:
     with pytest.raises(SealError, match="missing: .'outcome'."):
         make_seal({k: v for k, v in CONTENT.items() if k != "outcome"}, {})

@@ -584,8 +584,14 @@ def _text(value: str | Iterable[str]) -> str:
     return value if isinstance(value, str) else "".join(value)
 
 
+# What is drawn anew each time: a memory address, Ibis's name of a table, Python's of a folder.
+_DRAWN = re.compile(
+    r"(\bat 0x)[0-9a-fA-F]+|(\bibis_[a-z_]+_)[a-z2-7]{26}\b|(/tmp)[a-z0-9_]{8}(?=[/\s]|$)"
+)
+
+
 def _without_addresses(text: str) -> str:
-    return re.sub(r"\bat 0x[0-9a-fA-F]+", "at 0x", text)
+    return _DRAWN.sub(lambda found: found[1] or found[2] or found[3], text)
 
 
 _FORMS: dict[str, Callable[[BinaryIO], str]] = {

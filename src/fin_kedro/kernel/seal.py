@@ -7,6 +7,7 @@ have an identical ``content``, whatever the folder, the process or the day.
 from __future__ import annotations
 
 import json
+import math
 import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -93,9 +94,9 @@ def _plain(value: Any) -> Any:
         return sorted((_plain(item) for item in value), key=canonical_json)
     if isinstance(value, list | tuple):
         return [_plain(item) for item in value]
-    if isinstance(value, float) and value not in (value, float("inf"), float("-inf")):
+    if isinstance(value, float) and math.isnan(value):
         return "NaN"
-    if isinstance(value, float) and value in (float("inf"), float("-inf")):
+    if isinstance(value, float) and math.isinf(value):
         return "Infinity" if value > 0 else "-Infinity"
     return value if value is None or isinstance(value, str | bool | int | float) else str(value)
 

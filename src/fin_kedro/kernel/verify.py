@@ -563,8 +563,11 @@ class Verifier:
         if cause is None and comparison.grade != "A" and causes:
             cause = self._cause(made, comparison)
         notes = [*made.notes]
-        if made.error and sealed.content["outcome"] == "completed":
+        outcomes = sealed.content["outcome"], made.seal["content"]["outcome"]
+        if outcomes == ("completed", "failed"):
             notes.append(f"this time it failed: {made.error}")
+        if outcomes == ("failed", "completed"):
+            notes.append("the sealed run had failed; this time it came to its end")
         return Verification(
             run=sealed.run,
             subject=sealed.subject,

@@ -247,7 +247,14 @@ def _is_current(kept: Path, notebook: Path) -> bool:
         project = project.parent
     modules = Sources(project / "src").notebook_closure(notebook)
     same = notebook_hash(notebook) in code.get("notebooks", {}).values()
+    same = same and _tags(notebook) == _tags(kept)
     return same and all(code["modules"].get(m) == h for m, h in modules.items())
+
+
+def _tags(notebook: Path) -> list[tuple[Any, Any]]:
+    """Cells with their tags: which of them are compared is one of those."""
+    cells = json.loads(notebook.read_text(encoding="utf-8"))["cells"]
+    return [(c.get("id"), tags) for c in cells if (tags := c["metadata"].get("tags"))]
 
 
 def execute_notebooks(
