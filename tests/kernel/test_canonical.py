@@ -562,3 +562,35 @@ def test_without_libraries_the_same_hashes_are_computed_or_said_to_need_one(tmp_
     )
     expected = [f"{name} {content_hash(tmp_path / name)}" for name in files]
     assert done.stdout.splitlines() == [*expected, "g.parquet rows of Parquet need pyarrow"]
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("<f at 0x7f01>", "<f at 0x7f99>"),
+        (f'FROM "ibis_read_parquet_{"a" * 26}"', f'FROM "ibis_read_parquet_{"b" * 26}"'),
+        ("Read /tmp/tmpopidx1y8/data", "Read /tmp/tmp978ycxsb/data"),
+    ],
+)
+def test_names_that_are_drawn_anew_each_time_are_no_content(one: str, other: str) -> None:
+    def printed(text: str) -> dict[str, str]:
+        output = {"output_type": "stream", "name": "stdout", "text": text}
+        cell = {
+            "cell_type": "code",
+            "id": "a",
+            "source": "f()",
+            "metadata": {},
+            "outputs": [output],
+        }
+        return canonical_outputs({"cells": [cell]})
+
+    assert printed(one) == printed(other) != printed(f"{one} and more")
+
+
+def test_a_cell_that_shows_times_has_no_content() -> None:
+    def printed(text: str) -> dict[str, str]:
+        output = {"output_type": "stream", "name": "stdout", "text": text}
+        cell = {"cell_type": "code", "id": "a", "source": "f()", "outputs": [output]}
+        return canonical_outputs({"cells": [{**cell, "metadata": {"tags": ["occasion"]}}]})
+
+    assert printed("1.2 s") == printed("1.3 s")

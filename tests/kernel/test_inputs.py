@@ -15,6 +15,7 @@ from fin_kedro.kernel.inputs import (
     DatasetHashes,
     Input,
     InputError,
+    bring_raw,
     place_inputs,
     raw_inputs,
 )
@@ -125,3 +126,12 @@ def test_a_dataset_with_a_hash_of_its_own_is_asked_about_that_file(tmp_path: Pat
     assert hashes("table", tmp_path / "a.own") == "own"
     assert hashes("table", tmp_path / "a.txt") == content_hash(tmp_path / "a.txt")
     assert own._get_load_path() == "latest"
+
+
+def test_raw_files_that_a_checkout_lacks_are_brought(tmp_path: Path) -> None:
+    for name in ("a.txt", "b.txt"):
+        write(tmp_path / "project/data/01_raw" / name, "the project's")
+    write(tmp_path / "tree/data/01_raw/a.txt", "the commit's")
+    bring_raw(tmp_path / "project", tmp_path / "tree")
+    found = {n: (tmp_path / "tree/data/01_raw" / n).read_text() for n in ("a.txt", "b.txt")}
+    assert found == {"a.txt": "the commit's", "b.txt": "the project's"}

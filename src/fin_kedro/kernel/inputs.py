@@ -14,6 +14,7 @@ from typing import Any
 
 from fin_kedro.kernel.canonical import content_hash
 
+RAW = "data/01_raw"
 AS_SEALED, ELSEWHERE, ALTERED, MISSING = "as sealed", "elsewhere", "altered", "missing"
 
 
@@ -132,6 +133,15 @@ def place_inputs(
             "content will do."
         )
     return placed
+
+
+def bring_raw(project: Path, target: Path) -> None:
+    """Copy raw files that a checkout lacks: notebooks may read them beside the catalog."""
+    for source in sorted((project / RAW).rglob("*")):
+        own = target / source.relative_to(project)
+        if source.is_file() and not own.exists():
+            own.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(source, own)
 
 
 def _place(

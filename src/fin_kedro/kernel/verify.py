@@ -46,6 +46,7 @@ from fin_kedro.kernel.inputs import (
     DatasetHashes,
     Input,
     Placed,
+    bring_raw,
     find_input,
     place_inputs,
     raw_inputs,
@@ -382,6 +383,8 @@ class Verifier:
         )
         if world.data == NOW and steps is not None:
             placed += self._today(tree, steps)
+        if sealed.kind == NOTEBOOK:
+            bring_raw(sealed.project, tree.path)
         notes = [tree.note, *(str(p) for p in placed if p.state != AS_SEALED)]
         spec = self._spec(world, tree, steps, placed, notes)
         error = self._run(world, tree, spec)

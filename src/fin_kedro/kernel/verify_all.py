@@ -7,7 +7,6 @@ and then again in another one.
 from __future__ import annotations
 
 import json
-import shutil
 import subprocess
 import sys
 import time
@@ -23,6 +22,7 @@ from fin_kedro.kernel import rerun
 from fin_kedro.kernel.comparison import Comparison, Rules, compare_notebooks
 from fin_kedro.kernel.conditions import World, variables
 from fin_kedro.kernel.config import project_config
+from fin_kedro.kernel.inputs import bring_raw
 from fin_kedro.kernel.seal import list_seals, read_seal
 from fin_kedro.kernel.verify import (
     Sealed,
@@ -37,7 +37,6 @@ from fin_kedro.kernel.worktree import NOW, checkout
 
 FOLDERS = ("notebooks", "nbs_ci")
 REPORTS = "notebooks/validation"  # executed and verified as a node of a run
-RAW = "data/01_raw"
 CELL_SECONDS = 900
 COLOURS = {"A": "#2e7d32", "B": "#7cb342", "C": "#f9a825", "D": "#c62828", "none": "#757575"}
 Say = Callable[[str], None]
@@ -202,7 +201,7 @@ def verify_notebooks(
             stack.enter_context(checkout(project, {}, revision=NOW)).path for _ in range(2)
         )
         for tree in (first, second):
-            _bring_raw(project, tree)
+            bring_raw(project, tree)
         errors: dict[str, str] = {}
         missing = [n for n in notebooks if not _is_current(kept / n, first / n)]
         if missing:
@@ -225,11 +224,6 @@ def verify_notebooks(
 
 def _failed_row(name: str, error: str) -> Row:
     return Row(kind="notebook", subject=name, grade="none", holds=False, what=error)
-
-
-def _bring_raw(project: Path, tree: Path) -> None:
-    if (project / RAW).is_dir():
-        shutil.copytree(project / RAW, tree / RAW, dirs_exist_ok=True)
 
 
 def _is_current(kept: Path, notebook: Path) -> bool:

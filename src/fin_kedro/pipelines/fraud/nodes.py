@@ -29,8 +29,8 @@ from ...simulation.card_transactions import simulate
 from ...simulation.published_data import published_transactions
 
 # %% auto #0
-__all__ = ['TOO_EARLY', 'SPECIFICATION', 'AFTER', 'simulate_transactions', 'quarantine_broken_labels', 'event_features',
-           'compose_contract', 'compute_history', 'travel_in_time', 'replay_online']
+__all__ = ['SPECIFICATION', 'TOO_EARLY', 'AFTER', 'simulate_transactions', 'event_features', 'compose_contract',
+           'quarantine_broken_labels', 'compute_history', 'travel_in_time', 'replay_online']
 
 # %% ../../../../notebooks/fraud/nodes.ipynb #3cb51b1f
 def simulate_transactions(simulation: Mapping[str, Any]) -> tuple[ir.Table, ir.Table]:
@@ -49,37 +49,6 @@ def simulate_transactions(simulation: Mapping[str, Any]) -> tuple[ir.Table, ir.T
     else:
         made = simulate(settings=simulation["settings"], seed=simulation["seed"])
     return ibis.memtable(made.transactions), ibis.memtable(made.labels)
-
-# %% ../../../../notebooks/fraud/nodes.ipynb #b7d1c0a2
-TOO_EARLY = "known before the transaction happened"
-
-
-def quarantine_broken_labels(
-    labels: ir.Table,
-    labels_contract: Contract,
-    accepted_transactions: ir.Table,
-    features: Mapping[str, Any],
-    quarantine: Mapping[str, Any],
-) -> tuple[ir.Table, ir.Table, dict[str, Any]]:
-    """Part reports into accepted and quarantined ones.
-
-    Args:
-        labels: raw reports.
-        labels_contract: their contract.
-        accepted_transactions: rows that follow theirs.
-        features: ``statistics`` names the specification, which names the columns of time and id.
-        quarantine: policy, ``{"largest_share": float}``.
-
-    Returns and raises as `fin_kedro.features.model_table.quarantine_broken_rows`.
-    """
-    specification = event_features(features)
-    kept, broken = split_rows(labels_contract, labels)
-    happened = accepted_transactions.select(specification.id, happened=specification.event)
-    dated = kept.left_join(happened, specification.id).select(*kept.columns, "happened")
-    too_early = (dated[specification.known] < dated.happened).fill_null(False)
-    possible = dated.filter(~too_early).drop("happened")
-    impossible = dated.filter(too_early).drop("happened").mutate(reason=ibis.literal(TOO_EARLY))
-    return quarantine_rows(possible, broken.union(impossible), labels_contract, quarantine)
 
 # %% ../../../../notebooks/fraud/nodes.ipynb #1ffe9d00
 SPECIFICATION = "fin_kedro.features.fraud:fraud_statistics"
@@ -134,6 +103,37 @@ def _history_column(made: RowValue | Statistic) -> Column:
         unit=made.unit or None,
         example=0,
     )
+
+# %% ../../../../notebooks/fraud/nodes.ipynb #b7d1c0a2
+TOO_EARLY = "known before the transaction happened"
+
+
+def quarantine_broken_labels(
+    labels: ir.Table,
+    labels_contract: Contract,
+    accepted_transactions: ir.Table,
+    features: Mapping[str, Any],
+    quarantine: Mapping[str, Any],
+) -> tuple[ir.Table, ir.Table, dict[str, Any]]:
+    """Part reports into accepted and quarantined ones.
+
+    Args:
+        labels: raw reports.
+        labels_contract: their contract.
+        accepted_transactions: rows that follow theirs.
+        features: ``statistics`` names the specification, which names the columns of time and id.
+        quarantine: policy, ``{"largest_share": float}``.
+
+    Returns and raises as `fin_kedro.features.model_table.quarantine_broken_rows`.
+    """
+    specification = event_features(features)
+    kept, broken = split_rows(labels_contract, labels)
+    happened = accepted_transactions.select(specification.id, happened=specification.event)
+    dated = kept.left_join(happened, specification.id).select(*kept.columns, "happened")
+    too_early = (dated[specification.known] < dated.happened).fill_null(False)
+    possible = dated.filter(~too_early).drop("happened")
+    impossible = dated.filter(too_early).drop("happened").mutate(reason=ibis.literal(TOO_EARLY))
+    return quarantine_rows(possible, broken.union(impossible), labels_contract, quarantine)
 
 # %% ../../../../notebooks/fraud/nodes.ipynb #2a238393
 def compute_history(
