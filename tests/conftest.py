@@ -87,6 +87,20 @@ def _lock(path: Path) -> Iterator[None]:
         yield
 
 
+@pytest.fixture(autouse=True)
+def _no_run_left_open() -> Iterator[None]:
+    """Close MLflow runs that a test opened: logging outside a run opens one without a word."""
+    yield
+    if "mlflow.tracking.fluent" not in sys.modules:
+        return
+    import mlflow
+
+    while mlflow.active_run():
+        # the test's own store may no longer be the one in force; the run is taken off all the same
+        with contextlib.suppress(mlflow.MlflowException):
+            mlflow.end_run()
+
+
 @pytest.fixture
 def project(tmp_path: Path) -> Path:
     """A fresh copy of the project; nothing has run in it."""

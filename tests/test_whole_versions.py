@@ -94,7 +94,7 @@ def test_a_writer_killed_at_random_instants(kind: str, tmp_path: Path) -> None:
     for trial in range(4):
         path = tmp_path / str(trial)
         child = start(save_for_ever, kind, path, trial)
-        wait_for(path, "*/*1")
+        wait_for(path, "*/000001")
         time.sleep(draw.uniform(0, 0.08))
         child.kill()
         child.join()
