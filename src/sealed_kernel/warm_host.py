@@ -323,8 +323,10 @@ def _settle_child(request: Request, path: list[str]) -> None:
     os.environ.clear()
     os.environ.update(request.env)
     time.tzset()
+    # an empty entry of PYTHONPATH means the folder that an interpreter is started in
+    host = str(Path.cwd())
     os.chdir(request.cwd)
-    sys.path[:] = path
+    sys.path[:] = [request.cwd if entry == host else entry for entry in path]
 
 
 def _end_with_parent(parent: int) -> None:
