@@ -23,7 +23,8 @@ class Kernel:
         """The content of the reply, and (type, content) of each message of this execution."""
         seen: list[Any] = []
         content = {"code": code, "silent": False, "store_history": True, "allow_stdin": False}
-        content |= {"user_expressions": {}, "stop_on_error": True}
+        # after an error ipykernel aborts what is queued, for a moment that no message ends
+        content |= {"user_expressions": {}, "stop_on_error": False}
         metadata = {"cellId": cell} if cell else {}
         request = self.client.session.msg("execute_request", content, metadata=metadata)
         self.client.shell_channel.send(request)
