@@ -89,6 +89,17 @@ def test_what_was_left_out_is_named(seal: Path) -> None:
     assert (written / "data/metrics.json").is_dir() and not (written / "data/01_raw").exists()
 
 
+def test_what_lies_elsewhere_is_neither_put_in_nor_looked_at(seal: Path) -> None:
+    """Whoever sends a seal can write any path into it."""
+    house, found = seal.parents[4], read_seal(seal)
+    (house.parent / "secret.json").write_text("[1.0, 2.5]")
+    found["occasion"]["datasets"]["raw"]["path"] = "../secret.json"
+    seal.write_text(json.dumps(found))
+    crate = exported(seal)
+    assert not list(crate.rglob("secret*"))
+    assert lines_of(verified(crate))["raw"] == "not checked"
+
+
 def test_the_crate_says_what_ran_on_what_and_made_what(seal: Path) -> None:
     crate, sealed = ROCrate(str(exported(seal))), read_seal(seal)
     root = crate.root_dataset

@@ -84,6 +84,24 @@ def test_a_path_outside_the_project_is_read_where_it_lies(tmp_path: Path) -> Non
     assert (state, text) == (AS_SEALED, "one")
 
 
+@pytest.mark.parametrize("way", ["dots", "link"])
+def test_a_seal_cannot_have_anything_written_outside_the_checkout(tmp_path: Path, way: str) -> None:
+    """No digest covers a path; it once removed the folder that stood there."""
+    victim, tree = tmp_path / "victim/data", tmp_path / "tree"
+    write(victim / "keep.txt", "mine")
+    tree.mkdir()
+    (tree / "linked").symlink_to(tmp_path / "victim")
+    path = {"dots": "../victim/data", "link": "linked/data"}[way]
+    write(tmp_path / f"project/{path}/raw.txt", "one")
+    content = {"data": {"read": {"raw": content_hash(tmp_path / "project" / path)}}, "steps": {}}
+    with pytest.raises(InputError, match=f"raw lies at {path}, which leads out of the project"):
+        place_inputs(
+            raw_inputs(content, {"raw": {"path": path}}), tree, [tmp_path / "project"],
+            hash_of=HASHES,
+        )  # fmt: skip
+    assert (victim / "keep.txt").read_text() == "mine"
+
+
 def test_a_folder_keeps_what_lies_beside_it(tmp_path: Path) -> None:
     project = tmp_path / "project"
     write(project / f"data/package/{OLD}/package/a.txt", "a")

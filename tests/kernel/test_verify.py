@@ -21,7 +21,7 @@ from fin_kedro.kernel.conditions import (
 )
 from fin_kedro.kernel.config import project_config
 from fin_kedro.kernel.seal import SealError
-from fin_kedro.kernel.verify import check_consistent, first_words
+from fin_kedro.kernel.verify import check_consistent, check_places, first_words
 from fin_kedro.kernel.verify_all import Row, badge_words, draw_badge, write_badge
 
 PARAMETERS = {"model": {"depth": 4, "rate": 0.1}, "names": ["a", "b"]}
@@ -143,6 +143,18 @@ def test_a_seal_that_contradicts_itself_is_refused() -> None:
     other["data"]["written"]["out"] = "else"
     with pytest.raises(SealError, match="fit wrote another 'out'"):
         check_consistent(other)
+
+
+@pytest.mark.parametrize(
+    "subject",
+    [{"env": "../../victim"}, {"env": ".."}, {"env": "a/b"}, {"notebook": "../n.ipynb"},
+     {"notebook": "/etc/n.ipynb"}],
+)  # fmt: skip
+def test_a_seal_that_names_places_outside_the_project_is_refused(subject: dict[str, Any]) -> None:
+    check_places({"env": "ci", "notebook": "notebooks/a.ipynb"})
+    check_places({"env": None})
+    with pytest.raises(SealError, match="The seal was edited"):
+        check_places(subject)
 
 
 def test_the_first_departure_in_words() -> None:

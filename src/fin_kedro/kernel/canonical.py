@@ -13,7 +13,7 @@ import re
 import struct
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Any, BinaryIO
 
 CHUNK = 1 << 20
@@ -28,6 +28,18 @@ OCCASIONS = frozenset(
 
 class NotRecomputable(RuntimeError):  # noqa: N818 (it says what cannot be done, not what is wrong)
     """The canonical form of this content needs a library that is not here; the text names it."""
+
+
+def inside(root: Path, path: str, *, links: bool = False) -> Path | None:
+    """``root / path``; None where that leaves ``root``: absolute, with ``..``, or by a link.
+
+    A seal's paths are covered by no digest, so whoever sends one can write anything there.
+    ``links``: symbolic links may lead elsewhere, as one's own data folder on another disk does.
+    """
+    if PurePath(path).is_absolute() or ".." in PurePath(path).parts:
+        return None
+    place = root / path
+    return place if links or place.resolve().is_relative_to(root.resolve()) else None
 
 
 def canonical_json(content: Any) -> str:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from fin_kedro.kernel import canonical, crate_check
-from fin_kedro.kernel.canonical import file_hash
+from fin_kedro.kernel.canonical import file_hash, inside
 from fin_kedro.kernel.seal import PATCH, check_seal, read_patch, read_seal
 from fin_kedro.kernel.surroundings import LOCK
 
@@ -45,7 +45,7 @@ def export_crate(seal_path: Path, target: Path, *, project: Path, data: Data = "
     check_seal(seal)
     if target.exists() and any(target.iterdir()):
         raise FileExistsError(f"{target} is not empty; name a new folder with --to.")
-    included = dict(_included(seal, data))
+    included = dict(_included(seal, data, project))
     _check_there(included, project)
     draft = target.with_name(f".{target.name}.partial")
     shutil.rmtree(draft, ignore_errors=True)
@@ -60,13 +60,13 @@ def export_crate(seal_path: Path, target: Path, *, project: Path, data: Data = "
     return target
 
 
-def _included(seal: Mapping[str, Any], data: Data) -> Iterator[tuple[str, str]]:
-    """Names and paths of the datasets that are to be put in."""
+def _included(seal: Mapping[str, Any], data: Data, project: Path) -> Iterator[tuple[str, str]]:
+    """Names and paths of the datasets that are to be put in; what lies elsewhere is described."""
     parts = {"none": (), "written": ("written",), "all": ("read", "written")}[data]
     for part in parts:
         for name in seal["content"]["data"][part]:
             path = (seal["occasion"]["datasets"].get(name) or {}).get("path")
-            if path and not Path(path).is_absolute():  # what lies elsewhere is only described
+            if path and inside(project, path, links=True):
                 yield name, path
 
 

@@ -78,8 +78,8 @@ def _datasets(folder: Path, seal: Mapping[str, Any], canonical: Any) -> Iterator
     written = {} if notebook else data["written"]
     for name, digest in sorted({**data["read"], **written}.items()):
         where = seal["occasion"]["datasets"].get(name) or {}
-        path = folder / str(where.get("path") or "-")
-        if not path.is_relative_to(folder) or not path.exists():
+        path = canonical.inside(folder, str(where.get("path") or "-"))
+        if path is None or not path.exists():
             yield name, UNCHECKED, "not in this folder"
             continue
         yield _compared(f"{name}, bytes", canonical.file_hash(path), where.get("file_sha256"))

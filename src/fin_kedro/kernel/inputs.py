@@ -12,14 +12,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from fin_kedro.kernel.canonical import content_hash
+from fin_kedro.kernel.canonical import content_hash, inside
 
 RAW = "data/01_raw"
 AS_SEALED, ELSEWHERE, ALTERED, MISSING = "as sealed", "elsewhere", "altered", "missing"
 
 
 class InputError(RuntimeError):
-    """A raw input of the sealed run is not to be found; the message names it."""
+    """A raw input of the sealed run is not to be had; the message names it and says why."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,7 +53,10 @@ def raw_inputs(
     places: Mapping[str, Mapping[str, Any]],
     names: Sequence[str] | None = None,
 ) -> list[Input]:
-    """What a run read and did not make, with its place (path, version); only `names` if given."""
+    """What a run read and did not make, with its place (path, version); only `names` if given.
+
+    Raises InputError for a path that leads out of the project; an absolute one is only read.
+    """
     wanted = dict(content["data"]["read"])
     if names is not None:
         hashes = {n: h for e in content["steps"].values() for n, h in e["read"].items()}
@@ -62,12 +65,25 @@ def raw_inputs(
         Input(
             name=name,
             content=digest,
-            path=places[name]["path"],
+            path=_plain(name, places[name]["path"]),
             version=places[name].get("version"),
         )
         for name, digest in wanted.items()
         if places.get(name, {}).get("path")
     ]
+
+
+def _plain(name: str, path: str) -> str:
+    if Path(path).is_absolute() or inside(Path(), path, links=True):
+        return path
+    raise InputError(_leads_out(name, path))
+
+
+def _leads_out(name: str, path: str) -> str:
+    return (
+        f"the seal says that {name} lies at {path}, which leads out of the project; a run records "
+        "no such path, so the seal was edited. Take the copy in MLflow (artifact seal.json)."
+    )
 
 
 def find_input(
@@ -152,7 +168,9 @@ def _place(
     today: Path | None,
 ) -> Placed:
     recorded = Path(wanted.path)
-    own = recorded if recorded.is_absolute() else target / recorded
+    own = recorded if recorded.is_absolute() else inside(target, wanted.path)
+    if own is None:  # by a link in the checkout
+        raise InputError(_leads_out(wanted.name, wanted.path))
     found = None if today else find_input(wanted, [*roots, target], hash_of=hash_of)
     if recorded.is_absolute() and found != own:
         found = None  # a run reads it where it lies; nothing of the user's is written

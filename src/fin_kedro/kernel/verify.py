@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from fin_kedro.kernel import rerun
-from fin_kedro.kernel.canonical import canonical_outputs, json_hash
+from fin_kedro.kernel.canonical import canonical_outputs, inside, json_hash
 from fin_kedro.kernel.causes import Attempt, Cause, find_cause, shorten
 from fin_kedro.kernel.comparison import (
     Comparison,
@@ -247,8 +247,11 @@ def _with_occasion(path: Path, seal: dict[str, Any]) -> dict[str, Any]:
 
 
 def _recorded_file(seal: Mapping[str, Any], project: Path, name: str) -> Path | None:
+    """Where the seal says that a dataset lies, to be read; None when it is not there."""
     place = seal.get("occasion", {}).get("datasets", {}).get(name, {}).get("path")
-    path = project / place if place else None
+    if not place:
+        return None
+    path = Path(place) if Path(place).is_absolute() else inside(project, place, links=True)
     return path if path and path.exists() else None
 
 
@@ -282,6 +285,7 @@ class Verifier:
         keep: bool = False,
         say: Say = lambda _: None,
     ) -> None:
+        check_places(sealed.content["subject"])
         self.sealed, self.world = sealed, world or World()
         self.rules = rules or project_rules(sealed.project, sealed.env)
         self._keep, self._say = keep, say
@@ -690,6 +694,17 @@ def first_words(output: Output | None) -> str:
         return ""
     where = output.step if output.name == "output" else f"{output.step}, {output.name}"
     return f"{where}: {output.first}" if output.first else where
+
+
+def check_places(subject: Mapping[str, Any]) -> None:
+    """SealError when the conf environment or the notebook of a run leads out of the project."""
+    named = [str(subject.get(part) or "none") for part in ("env", "notebook")]
+    out = [path for path in named if inside(Path(), path, links=True) is None]
+    if out or len(Path(named[0]).parts) != 1:
+        raise SealError(
+            f"the seal names the environment {named[0]!r} and the notebook {named[1]!r}; the one "
+            "is a folder of conf, the other a path inside the project. The seal was edited."
+        )
 
 
 def check_consistent(content: Mapping[str, Any]) -> None:
