@@ -228,8 +228,20 @@ def test_the_project_gives_each_tolerance_a_reason_and_asks_for_b() -> None:
     assert rules.key("fraud.scores") == "entity_id"
 
 
-def test_the_worst_of_no_grades_is_an_a() -> None:
-    assert (worst([]), worst(["B", "A", "C"])) == ("A", "C")
+def test_a_run_without_outputs_shows_nothing() -> None:
+    assert (worst([]), worst(["B", "A", "C"])) == ("none", "C")
+    nothing = compare_runs(
+        {"steps": {}}, {"steps": {}}, stored=lambda _: None, made=lambda _: None, rules=RULES
+    )
+    assert nothing.grade == "none" and not Rules(at_least="D").accepts("none")
+
+
+def test_verdicts_that_cannot_be_read_are_not_the_same_ones(tmp_path: Path) -> None:
+    """Beside other judgements, all unchanged, an unreadable file once made a C."""
+    torn = graded(tmp_path, verdicts_json=lambda path: path.write_text('{"verdicts": [{'))
+    assert torn.grade == "D" and torn.judgements == 2
+    assert torn.changed[0].startswith("verdicts: its judgements cannot be read: JSONDecodeError")
+    assert torn.decisive is not None and "could not be compared" in torn.decisive.first
 
 
 def test_steps_that_read_each_other_still_come_once() -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
@@ -17,18 +17,20 @@ from fin_kedro.kernel.departures import EXACT, Departure, Tolerance, departures
 from fin_kedro.kernel.record import RecordError, read_record
 
 GRADES = ("A", "B", "C", "D")
+NONE = "none"  # nothing was compared, so nothing was shown
 MEANING = {
     "A": "identical",
     "B": "within tolerance",
     "C": "same verdicts and decisions",
     "D": "differs",
+    NONE: "nothing to compare",
 }
 Files = Callable[[str], Path | None]
 
 
 def worst(grades: Iterable[str]) -> str:
-    """The worst of some grades; A of none."""
-    return max(grades, default="A")
+    """The worst of some grades; `none` where there is not one."""
+    return max(grades, default=NONE)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,6 +43,10 @@ class Rules:
     decisions: tuple[Mapping[str, Any], ...] = ()
     keys: Mapping[str, str] = field(default_factory=dict)
 
+    def asking(self, at_least: str | None) -> Rules:
+        """The same rules, with this grade as the least that holds, where one is given."""
+        return replace(self, at_least=at_least) if at_least else self
+
     def tolerance(self, dataset: str, leaf: str) -> Tolerance:
         """The first tolerance that fits; exact equality where none does."""
         return next((t for t in self.tolerances if t.fits(dataset, leaf)), EXACT)
@@ -51,7 +57,7 @@ class Rules:
 
     def accepts(self, grade: str) -> bool:
         """Whether policy takes a grade for a verification that holds."""
-        return grade <= self.at_least
+        return grade in GRADES and grade <= self.at_least
 
 
 def read_rules(content: Mapping[str, Any]) -> Rules:
@@ -103,7 +109,7 @@ class Comparison:
 
     @property
     def grade(self) -> str:
-        """The run's grade: the worst of its outputs."""
+        """The run's grade: the worst of its outputs; `none` where it has no output."""
         return worst(output.grade for output in self.outputs)
 
     @property
@@ -212,23 +218,40 @@ def _judged(
     """How many verdicts and decisions the run has, and which came out otherwise."""
     count, changed = 0, []
     for output in outputs:
-        files = stored(output.name), made(output.name)
-        same = output.grade == "A"
-        before = judgements(files[0] or files[1], output.name, rules)
-        count += len(before)
-        if same or not before:
+        files, same = (stored(output.name), made(output.name)), output.grade == "A"
+        try:
+            before = judgements(files[0] or files[1], output.name, rules)
+            after = before if same else judgements(files[1], output.name, rules)
+        except UnreadableJudgementsError as error:
+            changed += [] if same else [f"{output.name}: {error}"]
             continue
-        if not all(files):
+        count += len(before)
+        if before and not same and not all(files):
             changed.append(f"{output.name}: {output.note or 'one of the files is gone'}")
             continue
-        after = judgements(files[1], output.name, rules)
-        found = [key for key in {**before, **after} if before.get(key) != after.get(key)]
-        changed += [f"{output.name} {k}: {before.get(k)} became {after.get(k)}" for k in found]
+        changed += [f"{output.name} {words}" for words in _otherwise(before, after)]
     return count, tuple(changed)
 
 
+def _otherwise(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[str]:
+    """Judgements that came out otherwise, in words; only of files that held some before."""
+    keys = {**before, **after} if before else {}
+    return [
+        f"{key}: {before.get(key)} became {after.get(key)}"
+        for key in keys
+        if before.get(key) != after.get(key)
+    ]
+
+
+class UnreadableJudgementsError(ValueError):
+    """A file that should hold verdicts or decisions does not; none is known to be the same."""
+
+
 def judgements(path: Path | None, name: str, rules: Rules) -> dict[str, Any]:
-    """Verdicts and decisions that a file holds, by their key; empty when it holds none."""
+    """Verdicts and decisions that a file holds, by their key; empty when it holds none.
+
+    Raises UnreadableJudgementsError for a file that cannot be read as the rules say.
+    """
     if path is None:
         return {}
     try:
@@ -239,11 +262,19 @@ def judgements(path: Path | None, name: str, rules: Rules) -> dict[str, Any]:
             if fnmatchcase(name, rule["dataset"]):
                 return _decisions(path, rule)
         if path.suffix == ".ipynb":
-            record = read_record(json.loads(path.read_text(encoding="utf-8")))
-            return {verdict["code"]: verdict["status"] for verdict in record}
-    except (RecordError, KeyError, OSError, ValueError):
-        return {}
+            return _recorded(json.loads(path.read_text(encoding="utf-8")))
+    except (KeyError, OSError, TypeError, ValueError) as error:
+        words = f"its judgements cannot be read: {type(error).__name__}: {error}"
+        raise UnreadableJudgementsError(words) from error
     return {}
+
+
+def _recorded(notebook: Mapping[str, Any]) -> dict[str, Any]:
+    """Verdicts that a notebook recorded; most notebooks record none."""
+    try:
+        return {verdict["code"]: verdict["status"] for verdict in read_record(notebook)}
+    except RecordError:
+        return {}
 
 
 def _verdicts(content: Mapping[str, Any], rule: Mapping[str, Any]) -> dict[str, Any]:
@@ -297,12 +328,7 @@ def compare_notebooks(
                 Output(step=step, name=kind, grade=grade, differences=tuple(mine), note=note)
             )
     before, after = (judgements(path, name, rules) for path in (stored, made))
-    changed = [
-        f"{key}: {before.get(key)} became {after.get(key)}"
-        for key in {**before, **after}
-        if before.get(key) != after.get(key)
-    ]
-    return _settled(listed, len(before), changed)
+    return _settled(listed, len(before), _otherwise(before, after))
 
 
 def _cell_number(step: str) -> int:
