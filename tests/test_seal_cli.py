@@ -34,6 +34,14 @@ def test_runs_are_listed_newest_first(house: Path) -> None:
     assert "completed" in lines[0]
 
 
+def test_one_that_cannot_be_read_hides_no_other(house: Path) -> None:
+    digest = said("list").splitlines()[1].split()[1]
+    (house / FILES["seal"] / LATER / "seal.json").write_text("{")
+    first, second = said("list").splitlines()
+    assert first.startswith(f"{LATER}  cannot be read: ") and second.startswith(RUN)
+    assert RUN in said("show", digest)
+
+
 def test_the_latest_is_shown_and_any_by_its_beginning(house: Path) -> None:
     assert LATER in said("show")
     text = said("show", RUN[:14])

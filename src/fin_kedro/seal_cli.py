@@ -32,12 +32,10 @@ def list_command(last: int, env: str | None) -> None:
 
     found = list_seals(project_folder(), env)
     for path in found[:last]:
-        seal = read_seal(path)
-        content, seconds = seal["content"], seal["occasion"]["seconds"]
-        click.echo(
-            f"{path.parent.name}  {seal['digest'][:12]}  {content['outcome']:<9}  "
-            f"{seconds:6.0f} s  {_subject(content)}"
-        )
+        try:
+            click.echo(f"{path.parent.name}  {_listed(read_seal(path))}")
+        except (OSError, ValueError, KeyError, TypeError) as error:  # the others are listed
+            click.secho(f"{path.parent.name}  cannot be read: {error}", fg="red")
     if not found:
         click.echo("No run is sealed yet. `kedro run` seals each run.")
 
@@ -128,6 +126,11 @@ def export(run: str, target: Path, data: Any, env: str | None) -> None:
     project = project_folder()
     folder = export_crate(find_seal(project, run, env), target, project=project, data=data)
     click.echo(f"{folder}\nNext: python -I -S {folder}/verify.py")
+
+
+def _listed(seal: Mapping[str, Any]) -> str:
+    content, seconds = seal["content"], seal["occasion"]["seconds"]
+    return f"{seal['digest'][:12]}  {content['outcome']:<9}  {seconds:6.0f} s  {_subject(content)}"
 
 
 def _subject(content: Mapping[str, Any]) -> str:

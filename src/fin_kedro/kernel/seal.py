@@ -10,6 +10,7 @@ import json
 import math
 import re
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -228,12 +229,13 @@ def _by_id(seals: list[Path], run: str) -> list[Path]:
     """Seals whose MLflow run has this id, or whose digest begins so."""
     if not re.fullmatch(r"[0-9a-f]{8,64}", run):
         return []
-    read = ((path, read_seal(path)) for path in seals)
-    return [
-        path
-        for path, seal in read
-        if seal["occasion"].get("mlflow_run") == run or seal["digest"].startswith(run)
-    ]
+    fitting = []
+    for path in seals:
+        with suppress(OSError, ValueError, KeyError):  # one that cannot be read is not this one
+            seal = read_seal(path)
+            if seal["occasion"].get("mlflow_run") == run or seal["digest"].startswith(run):
+                fitting.append(path)
+    return fitting
 
 
 def _not_found(
