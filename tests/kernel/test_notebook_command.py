@@ -9,7 +9,7 @@ import nbformat
 import pytest
 from click.testing import CliRunner, Result
 
-from fin_kedro.kernel.notebook_command import run_notebook
+from fin_kedro.kernel.notebook_command import Shown, run_notebook
 from fin_kedro.kernel.seal import read_seal
 from tests.conftest import ROOT
 
@@ -60,6 +60,20 @@ def test_a_wrong_parameter_runs_nothing(project: Path) -> None:
     assert "Did you mean 'rows'?" in result.output
     assert not (project / "data").exists()
     assert "write it as name=value" in run(project, "-p", "rows").output
+
+
+def test_on_a_terminal_one_line_counts_notebooks_and_cells(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sys.stderr.isatty", lambda: True)
+    shown = Shown(["a.ipynb", "b.ipynb"])
+    shown.ended(1, None)  # it was refused before its first cell
+    shown.progress(0, 1, 4)
+    said = capsys.readouterr().err.split("\r")
+    assert said[1:] == [
+        "  1/2 notebooks, 0/0 cells of those begun",
+        "  1/2 notebooks, 1/4 cells of those begun",
+    ]
 
 
 def test_kedro_has_the_command() -> None:

@@ -19,6 +19,7 @@ from click.testing import CliRunner
 
 from fin_kedro.cli import notebooks_group
 from fin_kedro.kernel.execution import ReportResult
+from fin_kedro.kernel.notebook_command import _places
 from fin_kedro.kernel.pool import Job, execute_many
 from sealed_kernel.warm import ADDRESS, kernels
 from tests.conftest import ROOT
@@ -60,11 +61,13 @@ def test_results_stand_in_the_order_of_the_jobs_and_one_failure_harms_no_other(
     dead = write("n: int = 0", "import os; os._exit(1)", name="three")
     wrong = write("n: int = 0", "1 / 0", name="four")
     seen: list[tuple[int, int, int]] = []
+    ended: list[tuple[int, bool]] = []
     results = execute_many(
         jobs_of(slow, dead, tmp_path / "missing.ipynb", wrong, quick, n=7),
         workers=3,
         imports=LIGHT,
         progress=lambda *done: seen.append(done),
+        ended=lambda number, result: ended.append((number, result.error is None)),
     )
     names = [result.error and result.error["name"] for result in results]
     assert names == [None, "DeadKernelError", "FileNotFoundError", "ZeroDivisionError", None]
@@ -75,6 +78,7 @@ def test_results_stand_in_the_order_of_the_jobs_and_one_failure_harms_no_other(
     assert str(os.getpid()) not in hosts
     assert (0, 3, 3) in seen
     assert {number for number, _, _ in seen} == {0, 1, 3, 4}
+    assert sorted(ended) == [(0, True), (1, False), (2, False), (3, False), (4, True)]
     assert ADDRESS not in os.environ
     assert all(process.poll() is not None for process in kernels())
 
@@ -176,11 +180,19 @@ def test_the_command_runs_several_notebooks_and_says_which_failed(
     assert str(kept) in done.output
     assert "ZeroDivisionError in code cell 3" in done.output
     assert "1 of 2 notebooks failed" in done.output
+    assert "  2/2 " in done.output and f"{bad}: ZeroDivisionError" in done.output
     assert '"3\\n"' in kept.read_text()
 
 
-def test_the_command_takes_each_notebook_once(write: Write) -> None:
-    path = str(write("n: int = 0"))
-    done = CliRunner().invoke(notebooks_group, ["run", path, path])
+def test_the_command_keeps_no_notebook_over_another(write: Write, tmp_path: Path) -> None:
+    """Many notebooks of the repository are named alike; only their folders differ."""
+    path = write("n: int = 0")
+    other = tmp_path / "other/one.ipynb"
+    other.parent.mkdir()
+    other.write_text(path.read_text())
+    done = CliRunner().invoke(notebooks_group, ["run", str(path), str(other)])
     assert done.exit_code == 1
-    assert "is named twice" in done.output
+    assert f"{other} and {path} would both be kept in one/" in done.output
+    paths = [tmp_path / f"notebooks/{place}/nodes.ipynb" for place in ("fraud", "training")]
+    (tmp_path / "pyproject.toml").write_text("[tool.kedro]\n")
+    assert [str(place) for place in _places(paths)] == ["fraud/nodes", "training/nodes"]

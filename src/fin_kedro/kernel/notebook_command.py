@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -67,21 +68,64 @@ def _run_several(
     """One line for each notebook: where it was kept, or why it failed."""
     from fin_kedro.kernel.pool import Job, execute_many
 
-    twice = [path for path in paths if paths.count(path) > 1]
-    if twice:
-        raise ValueError(f"{twice[0]} is named twice; name each notebook once.")
     jobs = [Job(path, typed(path, given), options) for path in paths]
+    places = _places(paths)
+    shown = Shown([str(path) for path in paths])
+    results = execute_many(jobs, workers=workers, progress=shown.progress, ended=shown.ended)
     failures = 0
-    for path, result in zip(paths, execute_many(jobs, workers=workers), strict=True):
+    for path, place, result in zip(paths, places, results, strict=True):
         if result.seal:
-            place = folder / path.stem if folder else None
-            kept = keep(path, result, place, options["env"])
+            kept = keep(path, result, folder / place if folder else None, options["env"])
             click.echo(f"{kept}  seal {result.seal['digest'][:12]}")
         if result.error:
             failures += 1
             click.secho(f"{path}: {sentence(result.error)}", fg="red", err=True)
     if failures:
         raise RuntimeError(f"{failures} of {len(paths)} notebooks failed.")
+
+
+def _places(paths: Sequence[Path]) -> list[Path]:
+    """Where each is kept under `--to`: at its place in the project, as stems may be alike."""
+    places = [_inside(path) for path in paths]
+    for number, place in enumerate(places):
+        if place in places[:number]:
+            first, other = paths[places.index(place)], paths[number]
+            raise ValueError(
+                f"{other} and {first} would both be kept in {place}/; name each notebook once, and "
+                "two of one name in two commands."
+            )
+    return places
+
+
+class Shown:
+    """How far several notebooks are, on standard error.
+
+    On a terminal one line that renews itself; elsewhere a line for each notebook that has ended.
+    """
+
+    def __init__(self, names: list[str]) -> None:
+        self._names, self._terminal = names, sys.stderr.isatty()
+        self._cells: dict[int, tuple[int, int]] = {}
+        self._ended = 0
+
+    def progress(self, number: int, done: int, total: int) -> None:
+        """Note the cells of one notebook."""
+        self._cells[number] = done, total
+        if self._terminal:
+            self._renew()
+
+    def ended(self, number: int, result: Any) -> None:
+        """Note that one has ended."""
+        self._ended += 1
+        if self._terminal:
+            return self._renew()
+        failed = f": {result.error['name']}" if result.error else ""
+        click.echo(f"  {self._ended}/{len(self._names)} {self._names[number]}{failed}", err=True)
+
+    def _renew(self) -> None:
+        done, total = (sum(pair[part] for pair in self._cells.values()) for part in (0, 1))
+        words = f"{self._ended}/{len(self._names)} notebooks, {done}/{total} cells of those begun"
+        click.echo(f"\r  {words}", nl=self._ended == len(self._names), err=True)
 
 
 def typed(path: Path, given: tuple[str, ...]) -> dict[str, Any]:

@@ -53,6 +53,7 @@ WARM_IMPORTS = (
 )
 WORKERS = 2
 Progress = Callable[[int, int, int], None]
+Ended = Callable[[int, "ReportResult"], None]
 
 
 @dataclass(frozen=True)
@@ -70,19 +71,24 @@ def execute_many(
     workers: int = WORKERS,
     warm: bool = True,
     progress: Progress | None = None,
+    ended: Ended | None = None,
     imports: Sequence[str] = WARM_IMPORTS,
 ) -> list[ReportResult]:
     """Run notebooks, `workers` at a time; the results are in the order of the jobs.
 
     `warm`: import `imports` once and fork every kernel, unless a warm host runs already or there
     is one job only. `progress` is called with (number of the job from 0, cells done, cells in
-    all), never twice at the same time. What a job raises (a notebook that is not there) is its
-    result's `error`; the others go on. Ctrl-C ends every kernel of these jobs before it is passed
-    on. Raises ValueError for fewer than one worker.
+    all), `ended` with (number, result) of each job that has ended; neither twice at the same time.
+    What a job raises (a notebook that is not there) is its result's `error`; the others go on.
+    Ctrl-C ends every kernel of these jobs before it is passed on. Raises ValueError for fewer than
+    one worker.
     """
     if workers < 1:
         raise ValueError(f"workers is {workers}; it must be 1 or more.")
-    tasks = [_task(job, _numbered(progress, number)) for number, job in enumerate(jobs)]
+    tasks = [
+        _told(_task(job, _numbered(progress, number)), number, ended)
+        for number, job in enumerate(jobs)
+    ]
     with contextlib.ExitStack() as stack:
         if warm and len(tasks) > 1:
             stack.enter_context(WarmHost(imports, join=True))
@@ -145,6 +151,22 @@ def _numbered(progress: Progress | None, number: int) -> Callable[[int, int], No
             progress(number, cells, total)
 
     return done
+
+
+def _told(
+    task: Callable[[], ReportResult], number: int, ended: Ended | None
+) -> Callable[[], ReportResult]:
+    """The task, which says when it has ended."""
+    if ended is None:
+        return task
+
+    def run() -> ReportResult:
+        result = task()
+        with _one_at_a_time:
+            ended(number, result)
+        return result
+
+    return run
 
 
 def _run(tasks: Sequence[Callable[[], ReportResult]], workers: int) -> list[ReportResult]:
