@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 from click.testing import CliRunner, Result
 
+from fin_kedro.kernel.comparison import Rules
+from fin_kedro.kernel.verify_all import Row
 from fin_kedro.verify_cli import verify_command
 from tests.conftest import kedro
 from tests.end_to_end.tiny_project import commit, make_tiny, replace, write
+from tests.kernel.sealed_house import make_house
 
 PARAMETERS = "conf/base/parameters.yml"
 
@@ -28,6 +32,7 @@ def typed(project: Path, *arguments: str, monkeypatch: pytest.MonkeyPatch) -> Re
         (["latest", "--with", "luck=now"], "write code=now, code=REVISION, data=now"),
         (["latest", "--with", "data=yesterday"], "data is `sealed` or `now`"),
         (["latest"], "no run is sealed in"),
+        (["--all", "--only", "typo"], "nothing to verify: no notebook or pipeline fits typo"),
     ],
 )
 def test_what_cannot_be_verified_is_refused(
@@ -37,6 +42,21 @@ def test_what_cannot_be_verified_is_refused(
     result = typed(project, *arguments, monkeypatch=monkeypatch)
     assert result.exit_code == 1
     assert words in " ".join(result.output.split())
+
+
+def test_the_grade_that_holds_may_be_asked_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make_house(tmp_path)
+    write(tmp_path / "conf/base/globals.yml", "data: data\n")
+
+    def graded(*given: Any) -> Row:
+        rules = next(one for one in given if isinstance(one, Rules))
+        return Row(kind="run", subject="house", grade="B", holds=rules.accepts("B"))
+
+    monkeypatch.setattr("fin_kedro.kernel.verify_all._run_row", graded)
+    assert typed(tmp_path, "--all", monkeypatch=monkeypatch).exit_code == 0
+    assert typed(tmp_path, "--all", "--at-least", "A", monkeypatch=monkeypatch).exit_code == 1
 
 
 @pytest.mark.slow

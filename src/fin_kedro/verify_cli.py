@@ -37,6 +37,11 @@ SHOWN = 8
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
     help="another environment's interpreter",
 )
+@click.option(
+    "--at-least",
+    type=click.Choice(["A", "B", "C"]),
+    help="the grade that holds (default: at_least of conf/base/verification.yml)",
+)
 @click.option("--strict", is_flag=True, help="refuse other libraries than were sealed")
 @click.option("--no-cause", is_flag=True, help="grade only; do not look for the cause")
 @click.option("--keep", is_flag=True, help="keep the scratch checkout, and say where")
@@ -51,6 +56,7 @@ def verify_command(
     other: tuple[str, ...],
     threads: int | None,
     python: Path | None,
+    at_least: str | None,
     strict: bool,
     no_cause: bool,
     keep: bool,
@@ -62,20 +68,20 @@ def verify_command(
     """Execute RUN again from its seal alone, compare every output, grade A, B, C or D.
 
     RUN is a run's id or the beginning of it, `latest`, or the path of an executed notebook or a
-    report. Exits with 0 from the grade on that conf/base/verification.yml asks for (at_least).
+    report. Exits with 0 from the grade on that --at-least names, else with 1.
     """
     signal.signal(signal.SIGTERM, _stop)
     world = _world(other, threads, python)
     if everything:
         if run:
             raise ValueError(f"--all verifies everything; leave {run!r} out.")
-        holds = _verify_all(
-            world, env, only=only, workers=workers, causes=not no_cause, target=target
-        )
+        asked = {"at_least": at_least, "only": only, "workers": workers, "causes": not no_cause}
+        holds = _verify_all(world, env, target, asked)
     else:
         if run is None:
             raise ValueError("name a run, `latest`, a notebook or a report; or give --all.")
-        result = _verify_one(run, world, env, strict=strict, causes=not no_cause, keep=keep)
+        options = {"at_least": at_least, "keep": keep}
+        result = _verify_one(run, world, env, options, strict=strict, causes=not no_cause)
         _print(result)
         if target:
             target.write_text(json.dumps(result.to_json(), indent=1) + "\n", encoding="utf-8")
@@ -106,12 +112,18 @@ def _world(other: tuple[str, ...], threads: int | None, python: Path | None) -> 
 
 
 def _verify_one(
-    run: str, world: World, env: str | None, *, strict: bool, causes: bool, keep: bool
+    run: str,
+    world: World,
+    env: str | None,
+    options: dict[str, Any],
+    *,
+    strict: bool,
+    causes: bool,
 ) -> Verification:
     from fin_kedro.kernel.verify import Verifier, VerifyError, open_sealed
 
     sealed = open_sealed(project_folder(), run, env)
-    with Verifier(sealed, world, keep=keep, say=_say) as verifier:
+    with Verifier(sealed, world, say=_say, **options) as verifier:
         if strict and not verifier.environment["as_sealed"]:
             raise VerifyError(
                 f"{verifier.environment_words()}. Build an environment from the sealed lock and "
@@ -120,21 +132,21 @@ def _verify_one(
         return verifier.verify(causes=causes)
 
 
-def _verify_all(
-    world: World,
-    env: str | None,
-    *,
-    only: tuple[str, ...],
-    workers: int,
-    causes: bool,
-    target: Path | None,
-) -> bool:
+def _verify_all(world: World, env: str | None, target: Path | None, asked: dict[str, Any]) -> bool:
     from fin_kedro.kernel.verify_all import print_table, verify_all, write_badge
 
     project = project_folder()
-    found = verify_all(
-        project, world=world, env=env, only=only, workers=workers, causes=causes, say=_say
-    )
+    found = verify_all(project, world=world, env=env, say=_say, **asked)
+    if not found:
+        chosen = (
+            f"no notebook or pipeline fits {', '.join(asked['only'])}"
+            if asked["only"]
+            else ("there is no notebook")
+        )
+        raise ValueError(
+            f"nothing to verify: {chosen}, and no such run is sealed (--env {env or 'local'}). "
+            "`kedro seal list` names the runs; --only takes paths and pipelines by pattern."
+        )
     print_table(found)
     badge = write_badge(found, project, env)
     click.echo(f"{badge}")

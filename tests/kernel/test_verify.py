@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 import yaml
 
-from fin_kedro.kernel.canonical import json_hash
-from fin_kedro.kernel.comparison import Comparison, Output
+from fin_kedro.kernel import verify_all
+from fin_kedro.kernel.canonical import canonical_outputs, json_hash
+from fin_kedro.kernel.comparison import Comparison, Output, Rules
 from fin_kedro.kernel.conditions import (
     VerifyError,
     World,
@@ -20,9 +21,11 @@ from fin_kedro.kernel.conditions import (
     wanted_parameters,
 )
 from fin_kedro.kernel.config import project_config
-from fin_kedro.kernel.seal import SealError
+from fin_kedro.kernel.modules import notebook_hash
+from fin_kedro.kernel.seal import SealError, make_seal
 from fin_kedro.kernel.verify import check_consistent, check_places, first_words
 from fin_kedro.kernel.verify_all import Row, badge_words, draw_badge, write_badge
+from tests.kernel.sealed_house import FILES, make_house
 
 PARAMETERS = {"model": {"depth": 4, "rate": 0.1}, "names": ["a", "b"]}
 
@@ -182,3 +185,73 @@ def test_the_badge_counts_grades_and_is_the_same_each_time(tmp_path: Path) -> No
 def test_a_badge_of_what_could_not_be_executed_is_grey() -> None:
     assert "#757575" in draw_badge("verified", "nothing to verify", "none")
     assert badge_words([]) == "nothing to verify"
+
+
+# All of a project
+
+
+def rows_of(house: Path, monkeypatch: pytest.MonkeyPatch, *only: str) -> list[tuple[str, str]]:
+    """Subject and grade of each row, where no run is executed: each holds with A."""
+    monkeypatch.setattr(verify_all, "_run_row", lambda *_: row("A"))
+    return [(r.subject, r.grade) for r in verify_all.verify_all(house, only=only)]
+
+
+def test_one_unreadable_seal_is_a_row_and_stops_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make_house(tmp_path)
+    torn = tmp_path / FILES["seal"] / "2026-12-01T00.00.00.000Z/seal.json"
+    torn.parent.mkdir()
+    for text in ("{", '{"format": "fin-kedro-seal/1", "content": {}}'):
+        torn.write_text(text)
+        found = rows_of(tmp_path, monkeypatch)
+        assert found == [(torn.parent.name, "none"), ("n.ipynb", "A")]
+
+
+def test_a_report_that_no_verified_run_made_is_a_row(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make_house(tmp_path)
+    report = "notebooks/validation/report.ipynb"
+    (tmp_path / report).parent.mkdir(parents=True)
+    (tmp_path / report).write_text("{}")
+    assert (report, "none") in rows_of(tmp_path, monkeypatch)
+    assert rows_of(tmp_path, monkeypatch, "notebooks/validation/*") == [(report, "none")]
+
+
+def test_a_run_whose_seal_cannot_be_opened_is_a_row(tmp_path: Path) -> None:
+    seal_path = make_house(tmp_path)
+    content = seal_path.read_text().replace('"env": null', '"env": "../.."', 1)
+    seal_path.write_text(content)
+    found = verify_all._run_row(tmp_path, seal_path, World(), Rules(), False, lambda _: None)
+    assert (found.subject.split(" ")[0], found.grade) == ("__default__", "none")
+    assert "The seal was edited" in found.what
+
+
+def kept_notebook(folder: Path, outcome: str = "completed") -> tuple[Path, Path]:
+    """A notebook of a project, and its sealed execution as `verify --all` keeps it."""
+    (folder / "pyproject.toml").write_text("")
+    (folder / "src").mkdir()
+    output = {"output_type": "stream", "name": "stdout", "text": "0.5"}
+    cell = {"cell_type": "code", "id": "a", "metadata": {}, "source": "x", "outputs": [output]}
+    source, kept = folder / "n.ipynb", folder / "kept.ipynb"
+    source.write_text(json.dumps({"cells": [cell], "metadata": {}}))
+    code = {"notebooks": {"n.ipynb": notebook_hash(source)}, "modules": {}}
+    outputs = json_hash(canonical_outputs(source))
+    parts = {part: {} for part in ("environment", "parameters", "steps", "subject")}
+    data = {"read": {}, "written": {"outputs": outputs}}
+    content = {**parts, "kind": "notebook", "code": code, "data": data, "outcome": outcome}
+    made = {"cells": [cell], "metadata": {"fin_kedro": {"seal": make_seal(content, {})}}}
+    kept.write_text(json.dumps(made))
+    return source, kept
+
+
+@pytest.mark.parametrize("fault", ["none", "it failed", "an output edited", "the seal edited"])
+def test_only_a_sound_execution_is_kept_for_the_next_time(tmp_path: Path, fault: str) -> None:
+    """One that failed once, when data were missing, would otherwise fail for ever."""
+    source, kept = kept_notebook(tmp_path, "failed" if fault == "it failed" else "completed")
+    text = kept.read_text()
+    kept.write_text(text.replace("0.5", "0.6") if fault == "an output edited" else text)
+    if fault == "the seal edited":
+        kept.write_text(text.replace('"modules": {}', '"modules": {"m": "h"}'))
+    assert verify_all._is_current(kept, source) is (fault == "none")

@@ -51,7 +51,16 @@ def run_notebooks(spec: dict[str, Any]) -> dict[str, Any]:
 
     names, options = spec["notebooks"], {"timeout": spec["timeout"], "html": False}
     jobs = [Job(notebook=Path.cwd() / name, options=options) for name in names]
-    results = execute_many(jobs, workers=spec["workers"])
+    ended: list[int] = []
+
+    def note(number: int, result: Any) -> None:
+        """Write which one has ended into the file that the caller reads."""
+        ended.append(number)
+        failed = f": {result.error['name']}" if result.error else ""
+        with Path(spec["progress"]).open("a", encoding="utf-8") as file:
+            file.write(f"{len(ended)}/{len(names)} {names[number]}{failed}\n")
+
+    results = execute_many(jobs, workers=spec["workers"], ended=note)
     for name, result in zip(names, results, strict=True):
         path = Path(spec["target"]) / name
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -271,7 +271,8 @@ class Verifier:
     Args:
         sealed: the run.
         world: conditions that shall differ from the sealed ones.
-        rules: what counts as the same.
+        rules: what counts as the same; the project's by default.
+        at_least: the grade that holds, instead of that of the rules.
         keep: leave the scratch checkouts behind.
         say: told what is going on, a line at a time.
     """
@@ -282,12 +283,13 @@ class Verifier:
         world: World | None = None,
         *,
         rules: Rules | None = None,
+        at_least: str | None = None,
         keep: bool = False,
         say: Say = lambda _: None,
     ) -> None:
         check_places(sealed.content["subject"])
         self.sealed, self.world = sealed, world or World()
-        self.rules = rules or project_rules(sealed.project, sealed.env)
+        self.rules = (rules or project_rules(sealed.project, sealed.env)).asking(at_least)
         self._keep, self._say = keep, say
         self._open = ExitStack()
         self._roots = [sealed.project]

@@ -12,18 +12,19 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
 from fin_kedro.kernel import rerun
-from fin_kedro.kernel.comparison import Comparison, Rules, compare_notebooks
+from fin_kedro.kernel.canonical import canonical_outputs, json_hash
+from fin_kedro.kernel.comparison import NONE, Comparison, Rules, compare_notebooks
 from fin_kedro.kernel.conditions import World, variables
 from fin_kedro.kernel.config import project_config
 from fin_kedro.kernel.inputs import bring_raw
-from fin_kedro.kernel.seal import list_seals, read_seal
+from fin_kedro.kernel.seal import check_seal, list_seals, read_seal
 from fin_kedro.kernel.verify import (
     Sealed,
     Verification,
@@ -38,7 +39,8 @@ from fin_kedro.kernel.worktree import NOW, checkout
 FOLDERS = ("notebooks", "nbs_ci")
 REPORTS = "notebooks/validation"  # executed and verified as a node of a run
 CELL_SECONDS = 900
-COLOURS = {"A": "#2e7d32", "B": "#7cb342", "C": "#f9a825", "D": "#c62828", "none": "#757575"}
+COLOURS = {"A": "#2e7d32", "B": "#7cb342", "C": "#f9a825", "D": "#c62828", NONE: "#757575"}
+UNREADABLE = (OSError, ValueError, KeyError, TypeError)  # what a torn or foreign seal raises
 Say = Callable[[str], None]
 
 
@@ -66,6 +68,7 @@ def verify_all(
     *,
     world: World | None = None,
     env: str | None = None,
+    at_least: str | None = None,
     only: Sequence[str] = (),
     workers: int = 2,
     causes: bool = True,
@@ -73,38 +76,69 @@ def verify_all(
 ) -> list[Row]:
     """Verify the last run of each selection in `env`, and every notebook; runs first.
 
+    What cannot be verified (an unreadable seal, a report that no run made) has a row `none`.
+
     Args:
         project: its folder.
         world: conditions of the second execution (threads, python); as sealed by default.
         env: conf environment of the runs.
+        at_least: the grade that holds; as `verification.yml` says by default.
         only: patterns of notebooks' paths or pipelines' names; everything without.
         workers: notebooks executed at a time.
         causes: look for the cause of what is not identical.
         say: told what is going on.
     """
-    world, rules = world or World(), project_rules(project, env)
-    runs = [path for path in last_runs(project, env) if _wanted(path, only)]
-    rows = [_run_row(project, path, world, rules, causes, say) for path in runs]
+    world, rules = world or World(), project_rules(project, env).asking(at_least)
+    found, unreadable = last_runs(project, env)
+    chosen = {path: content for path, content in found.items() if _wanted(content, only)}
+    runs = {p: _run_row(project, p, world, rules, causes, say) for p in chosen}
+    rows = [*map(_unreadable_row, unreadable.items()), *runs.values()]
+    rows += _reports(project, only, {p: (chosen[p], row) for p, row in runs.items()})
     notebooks = [n for n in repository_notebooks(project) if _fits(n, only)]
-    rows += _reports(project, env, only, rows)
     return rows + verify_notebooks(
         project, notebooks, world=world, rules=rules, workers=workers, causes=causes, say=say
     )
 
 
-def last_runs(project: Path, env: str | None) -> list[Path]:
-    """Seals of the newest completed run of each selection of pipelines and nodes."""
+def last_runs(
+    project: Path, env: str | None
+) -> tuple[dict[Path, Mapping[str, Any]], dict[Path, str]]:
+    """The newest completed run of each selection, and seals that cannot be read with the reason.
+
+    Runs are given by the path of their seal, with its content.
+    """
     newest: dict[str, Path] = {}
+    found, unreadable = {}, {}
     for path in list_seals(project, env):
-        content = read_seal(path)["content"]
+        try:
+            seal = read_seal(path)
+            check_seal(seal)
+        except UNREADABLE as error:
+            unreadable[path] = _words(error)
+            continue
+        content = seal["content"]
         subject = json.dumps(content["subject"], sort_keys=True)
-        if content["outcome"] == "completed":
-            newest.setdefault(subject, path)
-    return list(newest.values())
+        if content["outcome"] == "completed" and newest.setdefault(subject, path) == path:
+            found[path] = content
+    return found, unreadable
 
 
-def _wanted(path: Path, only: Sequence[str]) -> bool:
-    return any(_fits(name, only) for name in read_seal(path)["content"]["subject"]["pipelines"])
+def _words(error: Exception) -> str:
+    """An error as a person reads it; a bare key says nothing without its kind."""
+    return str(error) if isinstance(error, RuntimeError | ValueError | OSError) else repr(error)
+
+
+def _unreadable_row(entry: tuple[Path, str]) -> Row:
+    path, words = entry
+    what = f"{words.rstrip('.')}. MLflow has a copy (artifact seal.json); or remove the folder"
+    return Row(kind="run", subject=path.parent.name, grade=NONE, holds=False, what=what)
+
+
+def _wanted(content: Mapping[str, Any], only: Sequence[str]) -> bool:
+    """Whether a run is asked for, by a pipeline's name or by a report that it executed."""
+    return any(
+        _fits(n, only) for n in (*content["subject"]["pipelines"], *content["code"]["notebooks"])
+    )
 
 
 def _fits(name: str, only: Sequence[str]) -> bool:
@@ -123,18 +157,19 @@ def repository_notebooks(project: Path) -> list[str]:
 
 
 def _run_row(project: Path, path: Path, world: World, rules: Rules, causes: bool, say: Say) -> Row:
-    sealed = open_sealed(project, str(path))
-    began = time.perf_counter()
+    began, subject = time.perf_counter(), path.parent.name
     try:
+        sealed = open_sealed(project, str(path))
+        subject = sealed.subject
         with Verifier(sealed, world, rules=rules, say=say) as verifier:
             return _row("run", verifier.verify(causes=causes))
-    except (RuntimeError, ValueError, FileNotFoundError) as error:
+    except (RuntimeError, *UNREADABLE) as error:
         return Row(
             kind="run",
-            subject=sealed.subject,
-            grade="none",
+            subject=subject,
+            grade=NONE,
             holds=False,
-            what=str(error),
+            what=_words(error),
             seconds=time.perf_counter() - began,
         )
 
@@ -154,29 +189,22 @@ def _row(kind: str, found: Verification) -> Row:
     )
 
 
-def _reports(project: Path, env: str | None, only: Sequence[str], runs: Sequence[Row]) -> list[Row]:
+def _reports(
+    project: Path, only: Sequence[str], runs: Mapping[Path, tuple[Mapping[str, Any], Row]]
+) -> list[Row]:
     """Notebooks of reports: a run executes and seals them, so the run's verification is theirs."""
-    reports = sorted((project / REPORTS).glob("*.ipynb"))
-    names = [path.relative_to(project).as_posix() for path in reports]
-    sealed = {
-        notebook: open_sealed(project, str(path)).subject
-        for path in last_runs(project, env)
-        for notebook in read_seal(path)["content"]["code"]["notebooks"]
-    }
-    by_subject = {row.subject: row for row in runs}
-    rows = []
-    for name in [n for n in names if _fits(n, only) and sealed.get(n) in by_subject]:
-        run = by_subject[sealed[name]]
-        rows.append(
-            Row(
-                kind="report",
-                subject=name,
-                grade=run.grade,
-                holds=run.holds,
-                what=f"in the run of {run.subject}",
-            )
-        )
-    return rows
+    by_notebook = {n: row for content, row in runs.values() for n in content["code"]["notebooks"]}
+    paths = sorted((project / REPORTS).glob("*.ipynb"))
+    names = [path.relative_to(project).as_posix() for path in paths]
+    return [_report_row(name, by_notebook.get(name)) for name in names if _fits(name, only)]
+
+
+def _report_row(name: str, run: Row | None) -> Row:
+    if run is None:
+        what = "no run that is verified here executed it: kedro run"
+        return Row(kind="report", subject=name, grade=NONE, holds=False, what=what)
+    what = f"in the run of {run.subject}"
+    return Row(kind="report", subject=name, grade=run.grade, holds=run.holds, what=what)
 
 
 # Notebooks
@@ -206,11 +234,11 @@ def verify_notebooks(
         missing = [n for n in notebooks if not _is_current(kept / n, first / n)]
         if missing:
             say(f"executing {len(missing)} notebooks sealed, {workers} at a time")
-            done = execute_notebooks(first, missing, kept, world=World(), workers=workers)
+            done = execute_notebooks(first, missing, kept, world=World(), workers=workers, say=say)
             errors |= done["errors"]
         say(f"executing {len(notebooks)} notebooks again")
         again = second.parent / "executed"
-        done = execute_notebooks(second, notebooks, again, world=world, workers=workers)
+        done = execute_notebooks(second, notebooks, again, world=world, workers=workers, say=say)
         errors |= done["errors"]
         return [
             _failed_row(n, errors[n])
@@ -223,25 +251,31 @@ def verify_notebooks(
 
 
 def _failed_row(name: str, error: str) -> Row:
-    return Row(kind="notebook", subject=name, grade="none", holds=False, what=error)
+    return Row(kind="notebook", subject=name, grade=NONE, holds=False, what=error)
 
 
 def _is_current(kept: Path, notebook: Path) -> bool:
-    """Whether the kept execution is of the notebook and the modules as they stand."""
+    """Whether the kept execution came to its end, is as it was sealed, and of the code as it is."""
+    try:
+        seal = read_seal(kept)
+        check_seal(seal)
+        outputs = json_hash(canonical_outputs(kept))
+    except UNREADABLE:
+        return False
+    content = seal["content"]
+    sound = content["outcome"] == "completed" and content["data"]["written"]["outputs"] == outputs
+    return sound and _is_of(content["code"], notebook) and _tags(notebook) == _tags(kept)
+
+
+def _is_of(code: Mapping[str, Any], notebook: Path) -> bool:
+    """Whether sealed code is that of a notebook and of the modules it imports."""
     from fin_kedro.kernel.modules import Sources, notebook_hash
 
-    if not kept.is_file():
-        return False
-    try:
-        code = read_seal(kept)["content"]["code"]
-    except ValueError:
-        return False
     project = notebook
     while not (project / "pyproject.toml").is_file():
         project = project.parent
     modules = Sources(project / "src").notebook_closure(notebook)
     same = notebook_hash(notebook) in code.get("notebooks", {}).values()
-    same = same and _tags(notebook) == _tags(kept)
     return same and all(code["modules"].get(m) == h for m, h in modules.items())
 
 
@@ -252,38 +286,69 @@ def _tags(notebook: Path) -> list[tuple[Any, Any]]:
 
 
 def execute_notebooks(
-    tree: Path, notebooks: Sequence[str], target: Path, *, world: World, workers: int
+    tree: Path,
+    notebooks: Sequence[str],
+    target: Path,
+    *,
+    world: World,
+    workers: int,
+    say: Say = lambda _: None,
 ) -> dict[str, Any]:
     """Execute notebooks of a checkout, sealed, in a process of their own; results under `target`.
 
-    Returns ``{"errors": {notebook: words}, "seconds": {notebook: seconds}}``. Raises VerifyError
-    when that process ends without having executed them.
+    Returns ``{"errors": {notebook: words}, "seconds": {notebook: seconds}}``. `say` is told of each
+    as it ends. Raises VerifyError when that process ends without having executed them.
     """
+    files = {n: tree.parent / n for n in ("spec.json", "log.txt", "progress.txt", "result.json")}
     spec = {
         "kind": "notebooks",
         "notebooks": list(notebooks),
         "target": str(target),
         "workers": workers,
         "timeout": CELL_SECONDS,
-        "result": str(tree.parent / "result.json"),
+        "progress": str(files["progress.txt"]),
+        "result": str(files["result.json"]),
     }
-    file, log = tree.parent / "spec.json", tree.parent / "log.txt"
-    file.write_text(json.dumps(spec), encoding="utf-8")
-    with log.open("w", encoding="utf-8") as out:
-        code = subprocess.run(
-            [str(world.python or sys.executable), "-P", rerun.__file__, str(file)],
-            cwd=tree,
-            env=variables(world, tree, {}),
-            stdout=out,
-            stderr=out,
-            stdin=subprocess.DEVNULL,
-            check=False,
-        ).returncode
+    files["spec.json"].write_text(json.dumps(spec), encoding="utf-8")
+    files["progress.txt"].touch()
+    command = [str(world.python or sys.executable), "-P", rerun.__file__, str(files["spec.json"])]
+    with files["log.txt"].open("w", encoding="utf-8") as out:
+        code = _watched(
+            subprocess.Popen(
+                command,
+                cwd=tree,
+                env=variables(world, tree, {}),
+                stdout=out,
+                stderr=out,
+                stdin=subprocess.DEVNULL,
+            ),
+            files["progress.txt"],
+            say,
+        )
     if code:
-        lines = log.read_text(encoding="utf-8", errors="replace").strip().splitlines()
+        lines = files["log.txt"].read_text(encoding="utf-8", errors="replace").strip().splitlines()
         raise VerifyError("notebooks could not be executed:\n" + "\n".join(lines[-12:]))
-    result = json.loads(Path(str(spec["result"])).read_text(encoding="utf-8"))
+    result = json.loads(files["result.json"].read_text(encoding="utf-8"))
     return {"errors": result["errors"], "seconds": result["seconds"]}
+
+
+def _watched(process: subprocess.Popen[bytes], progress: Path, say: Say) -> int:
+    """Wait for a process, and pass on each line that it writes into a file; its exit status.
+
+    A file, not a pipe: whatever the process leaves behind could hold a pipe open.
+    """
+    with process, progress.open(encoding="utf-8") as lines:
+        try:
+            while True:
+                with suppress(subprocess.TimeoutExpired):
+                    process.wait(timeout=0.5)
+                for line in lines:
+                    say(f"  {line.rstrip()}")
+                if process.returncode is not None:
+                    return process.returncode
+        except BaseException:
+            process.kill()
+            raise
 
 
 def _notebook_row(
@@ -376,7 +441,7 @@ def badge_words(rows: Sequence[Row]) -> str:
     counts = Counter(row.grade for row in rows)
     if not counts:
         return "nothing to verify"
-    return ", ".join(f"{counts[g]} {g}" for g in (*"ABCD", "none") if counts[g])
+    return ", ".join(f"{counts[g]} {g}" for g in (*"ABCD", NONE) if counts[g])
 
 
 def data_folder(project: Path, env: str | None = None) -> Path:
@@ -392,7 +457,7 @@ def write_badge(rows: Sequence[Row], project: Path, env: str | None = None) -> P
     folder = data_folder(project, env) / "08_reporting/verify"
     folder.mkdir(parents=True, exist_ok=True)
     grades = [row.grade for row in rows]
-    shown = "none" if not grades or "none" in grades else max(grades)
+    shown = NONE if not grades or NONE in grades else max(grades)
     words = badge_words(rows)
     (folder / "badge.svg").write_text(draw_badge("verified", words, shown), encoding="utf-8")
     content: Mapping[str, Any] = {
