@@ -91,3 +91,9 @@ def test_a_run_is_verified_from_its_seal_alone(
     assert "D  differs" in other.output and "cause: parameters" in other.output
     assert "model.ridge: 0.5 became 0.7" in other.output
     assert not list((project / ".git").glob("worktrees/*"))
+
+    far = tmp_path / "far/scores.parquet"
+    replace(project, "conf/base/catalog.yml", "data/07/scores.parquet", str(far))
+    outside = typed(project, "latest", "--with", "code=now", monkeypatch=monkeypatch)
+    assert outside.exit_code == 1 and not far.parent.exists()
+    assert f"'scores' has its filepath at {far}, outside the project" in outside.output

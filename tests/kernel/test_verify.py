@@ -13,9 +13,7 @@ from fin_kedro.kernel import verify_all
 from fin_kedro.kernel.canonical import canonical_outputs, json_hash
 from fin_kedro.kernel.comparison import Comparison, Output, Rules
 from fin_kedro.kernel.conditions import (
-    VerifyError,
     World,
-    check_targets,
     settle_conf,
     variables,
     wanted_parameters,
@@ -97,14 +95,6 @@ def test_mlflow_of_a_team_is_not_written_to(tmp_path: Path) -> None:
     tree = project(tmp_path / "tree", conf__team__mlflow=server)
     settle_conf(tree, "team")
     assert str(tree) in project_config(tree, "team")["mlflow"]["server"]["mlflow_tracking_uri"]
-
-
-def test_a_ledger_outside_the_checkout_is_refused(tmp_path: Path) -> None:
-    entry = {"m": {"type": "x.Y", "filepath": "data/p", "ledger": "/srv/ledger.sqlite"}}
-    tree = project(tmp_path / "tree", conf__team__catalog=entry)
-    check_targets(tree, None)
-    with pytest.raises(VerifyError, match=r"'m' keeps its ledger at /srv/ledger.sqlite"):
-        check_targets(tree, "team")
 
 
 def test_a_world_gives_some_of_its_factors() -> None:

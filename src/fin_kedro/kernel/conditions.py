@@ -161,27 +161,6 @@ def _copy_database(source: Path, target: Path, project: Path, tree: Path) -> Non
         writing.close()
 
 
-def check_targets(tree: Path, env: str | None) -> None:
-    """VerifyError when the catalog keeps anything outside the checkout, where it would be written.
-
-    What lies outside and is only read (own data under an absolute path) has no version of a run.
-    """
-    catalog = project_config(tree, env)["catalog"]
-    for name, entry in catalog.items():
-        for path, value in leaves(entry):
-            leaf = path.rpartition(".")[2]
-            inside = not isinstance(value, str) or value.startswith(tree.as_posix())
-            if leaf in ("ledger", "database") and not inside and _outside_place(value):
-                raise VerifyError(
-                    f"the catalog's {name!r} keeps its {leaf} at {value}, outside the project; "
-                    "executing the run again would write there. Verify with a local conf (--env)."
-                )
-
-
-def _outside_place(value: str) -> bool:
-    return "://" in value or Path(value).is_absolute()
-
-
 def resolved(project: Path, env: str | None, names: Mapping[str, Any]) -> dict[str, Any]:
     """Parameters `names` (as in a seal) as a project's conf resolves them now, without runs'."""
     config = project_config(project, env)

@@ -7,8 +7,81 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
+
+# Where a catalog entry says that a dataset lies: a file, a database, a server.
+PLACES = ("filepath", "path", "filename", "ledger", "database", "con", "url", "uri", "host")
+# Parameters that say where nodes and the seal's hook write.
+TARGETS = ("ledger", "output")
+SEAL = "seal"  # no node's output; a hook writes it
+
+
+class OutsideError(RuntimeError):
+    """The run would write outside the checkout; the message names what, and another way."""
+
+
+def check_outputs(tree: Path, pipeline: Any, catalog: Any) -> None:
+    """OutsideError when a run would write anything outside the checkout `tree`.
+
+    What lies outside and is only read (own data under an absolute path) stays where it is.
+    """
+    entries = {
+        n: catalog.config_resolver.resolve_pattern(n) for n in {*pipeline.all_outputs(), SEAL}
+    }
+    named = [
+        *(
+            (f"the catalog's {n!r}", *place)
+            for n in sorted(entries)
+            for place in _leaves(entries[n])
+        ),
+        *(("a parameter", *place) for place in _leaves(_parameters(catalog))),
+    ]
+    for whose, key, value in named:
+        keys = TARGETS if whose == "a parameter" else PLACES
+        if key in keys and _is_outside(tree, key, value):
+            raise OutsideError(
+                f"{whose} has its {key} at {value}, outside the project; executing the run again "
+                "would write there. Run it with a conf environment that keeps it under data/ "
+                "(kedro run --env NAME), and verify that run."
+            )
+
+
+def _parameters(catalog: Any) -> Any:
+    return catalog.load("parameters") if "parameters" in catalog else {}
+
+
+def _leaves(content: Any, key: str = "") -> Iterator[tuple[str, str]]:
+    """The texts in nested conf, each with its own key; metadata name no place of data."""
+    if isinstance(content, Mapping):
+        for name, value in content.items():
+            yield from _leaves(value, str(name)) if name != "metadata" else ()
+    elif isinstance(content, list | tuple):
+        for value in content:
+            yield from _leaves(value, key)
+    elif isinstance(content, str):
+        yield key, content
+
+
+def _is_outside(tree: Path, key: str, value: str) -> bool:
+    if key == "host":
+        return True
+    if "://" in value:
+        return f"{tree.as_posix()}/" not in value or ".." in value
+    return not (tree / value).resolve().is_relative_to(tree.resolve())
+
+
+def guard(tree: Path) -> Any:
+    """A Kedro hook that makes `check_outputs` of a run before its first node."""
+    from kedro.framework.hooks import hook_impl
+
+    class Guard:
+        @hook_impl(tryfirst=True)
+        def before_pipeline_run(self, pipeline: Any, catalog: Any) -> None:
+            check_outputs(tree, pipeline, catalog)
+
+    return Guard()
 
 
 def run_pipeline(spec: dict[str, Any]) -> dict[str, Any]:
@@ -23,6 +96,7 @@ def run_pipeline(spec: dict[str, Any]) -> dict[str, Any]:
     with KedroSession.create(
         project_path=Path.cwd(), env=spec["env"], runtime_params=spec["runtime_params"]
     ) as session:
+        session._hook_manager.register(guard(Path.cwd()))  # type: ignore[attr-defined]
         try:
             session.run(**spec["run"])
         except Exception as error:  # the seal says `failed`; the caller compares

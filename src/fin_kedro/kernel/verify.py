@@ -35,7 +35,6 @@ from fin_kedro.kernel.conditions import (
     VerifyError,
     World,
     bring_state,
-    check_targets,
     settle_conf,
     variables,
     wanted_parameters,
@@ -510,8 +509,6 @@ class Verifier:
     def _run(self, world: World, tree: Checkout, spec: Mapping[str, Any]) -> str | None:
         """Run in a process of its own; the error that stopped it, None when it went through."""
         content = self.sealed.content
-        if self.sealed.kind == PIPELINE:
-            check_targets(tree.path, spec["env"])
         with tempfile.NamedTemporaryFile("w", suffix=".json", delete=False) as file:
             json.dump(spec, file)
         log = tree.path.parent / "log.txt"
@@ -548,7 +545,8 @@ class Verifier:
                 return (read_seal(output), output) if output.is_file() else (None, None)
             except ValueError:
                 return None, output
-        seals = list_seals(tree.path, spec["env"])
+        # where conf keeps seals outside the checkout, those are not of this execution
+        seals = [p for p in list_seals(tree.path, spec["env"]) if p.is_relative_to(tree.path)]
         return (read_seal(seals[0]) if seals else None), None
 
     # The verification
