@@ -19,7 +19,7 @@ import re
 import sys
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
@@ -74,7 +74,8 @@ class EnvironmentReport:
     """How an environment compares with its lock.
 
     `lock_sha256` is None when there is no lock file. `distributions_sha256` is over the sorted
-    lines `name==version` of everything installed but the project itself and pip's kin.
+    lines `name==version` of everything installed but the project itself and pip's kin; `libraries`
+    are those names and versions.
     `records_sha256`, only when files were hashed, is over what the RECORDs say of the libraries'
     files; it is the same whoever installed them, and wherever. `seconds` the comparison took.
     """
@@ -84,6 +85,7 @@ class EnvironmentReport:
     problems: tuple[Problem, ...]
     seconds: float
     records_sha256: str | None = None
+    libraries: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def matches(self) -> bool | None:
@@ -150,6 +152,7 @@ def compare(
         problems=tuple(problems),
         seconds=time.perf_counter() - start,
         records_sha256=records,
+        libraries={name: entry.version for name, entry in sorted(libraries.items())},
     )
 
 

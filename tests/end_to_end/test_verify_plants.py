@@ -1,12 +1,12 @@
 """Planted changes of every kind: `kedro verify` gives the grade and names the cause of each.
 
-``python -m tests.end_to_end.test_verify_plants`` prints the table of docs/verify.md.
+``python -m tests.end_to_end.test_verify_plants`` writes the table of docs/verify.md.
 """
 
 from __future__ import annotations
 
 import json
-import os
+import re
 import shutil
 import stat
 import sys
@@ -14,6 +14,7 @@ import tempfile
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +32,12 @@ from tests.end_to_end.tiny_project import RAW, VERSION, applications, make_tiny,
 
 pytestmark = pytest.mark.slow
 
+PAGE = Path(__file__).parents[2] / "docs" / "verify.md"
+BEGIN, END = "<!-- plants: begin -->\n", "<!-- plants: end -->"
+HEAD = (
+    "| planted after the run was sealed | asked | grade | first departure | cause named |",
+    "|---|---|---|---|---|",
+)
 NODES, PARAMETERS = "src/tiny/nodes.py", "conf/base/parameters.yml"
 LATER = "2026-02-02T00.00.00.000Z"
 Change = Callable[[Path], Any]
@@ -183,7 +190,7 @@ PLANTS = (
     Plant(
         name="one library version", asked="--python OTHER", world={"python": ".python"},
         change=change_library, grade="C", cause="factor", factors=("environment",),
-        first="smooth", detail="distributions",
+        first="smooth", detail=f"more-itertools: {version('more-itertools')} became 99.0",
     ),
     Plant(
         name="one thread count, CatBoost on all threads", asked="--threads 2",
@@ -314,22 +321,32 @@ def test_the_plant_is_found(plant: Plant, found: dict[str, Found]) -> None:
     assert plant.detail in " ".join((*result.cause.details, result.cause.sentence))
 
 
-def print_table(found: Mapping[str, Found]) -> None:
-    """The plants as a table in Markdown."""
-    print("| planted after the run was sealed | asked | grade | first departure | cause named |")
-    print("|---|---|---|---|---|")
-    for plant in PLANTS:
-        result, refusal = found[plant.name].result, found[plant.name].refusal
-        asked = f"`{plant.asked}`" if plant.asked else ""
-        if result is None or result.cause is None:
-            print(f"| {plant.name} | {asked} | refused | | {refusal.partition('. ')[0]} |")
-            continue
-        first = result.comparison.first
-        where = first.step if first else ""
-        print(f"| {plant.name} | {asked} | {result.grade} | {where} | {result.cause.sentence} |")
+@pytest.mark.parametrize("plant", PLANTS, ids=lambda plant: plant.name)
+def test_the_page_shows_the_plant(plant: Plant, found: dict[str, Found]) -> None:
+    assert line(plant, found[plant.name]) in PAGE.read_text("utf-8").splitlines()
+
+
+def line(plant: Plant, found: Found) -> str:
+    """A plant as a line of the table, in Markdown; digests, which name the day, are left out."""
+    asked = f"`{plant.asked}`" if plant.asked else ""
+    if found.result is None or found.result.cause is None:
+        words = re.sub(r"\b[0-9a-f]{12}\b", "...", found.refusal.partition(". ")[0])
+        return f"| {plant.name} | {asked} | refused | | {words} |"
+    first = found.result.comparison.first
+    step = first.step if first else ""
+    cells = (plant.name, asked, found.result.grade, step, found.result.cause.sentence)
+    return f"| {' | '.join(cells)} |"
+
+
+def main() -> None:
+    """Write the table into the page, between its marks."""
+    before, rest = PAGE.read_text("utf-8").split(BEGIN)
+    with tempfile.TemporaryDirectory() as scratch:
+        found = find_all(Path(scratch))
+    lines = [*HEAD, *(line(plant, found[plant.name]) for plant in PLANTS), ""]
+    PAGE.write_text(before + BEGIN + "\n".join(lines) + END + rest.split(END)[1], "utf-8")
+    sys.stdout.write(f"{PAGE.name}: {len(PLANTS)} plants\n")
 
 
 if __name__ == "__main__":
-    os.environ.setdefault("COLUMNS", "110")
-    with tempfile.TemporaryDirectory() as scratch:
-        print_table(find_all(Path(scratch)))
+    main()

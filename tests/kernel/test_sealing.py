@@ -11,6 +11,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+import numpy
 import pytest
 from kedro.io import DataCatalog
 from kedro.pipeline import Pipeline, node
@@ -138,6 +139,7 @@ def test_the_occasion_says_where_and_how_long(tmp_path: Path) -> None:
     assert path.parent.name == where["version"] and where["file_sha256"] == file_hash(path)
     assert set(occasion["seconds_by_step"]) == {"step"}
     assert occasion["run"] == RUN["run_id"] and occasion["error"] is None
+    assert occasion["libraries"]["numpy"] == numpy.__version__
 
 
 def test_the_first_report_of_an_error_names_its_node(tmp_path: Path) -> None:

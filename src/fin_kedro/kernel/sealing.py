@@ -22,7 +22,8 @@ from fin_kedro.kernel.modules import Sources, named_in
 from fin_kedro.kernel.policy import policy_of
 from fin_kedro.kernel.seal import DATASET, PATCH, make_seal
 from fin_kedro.kernel.summary import env_option
-from fin_kedro.kernel.surroundings import hash_seed, surroundings
+from fin_kedro.kernel.surroundings import LOCK, hash_seed, surroundings
+from sealed_kernel.environment import compare
 
 RUN_CONTEXT = "params:run_context"
 SELECTION = (
@@ -240,6 +241,7 @@ class RunRecord:
             "seconds_by_step": {n: round(s, 3) for n, s in self._seconds.items()},
             "runtime_params": self._run.get("runtime_params") or {},
             "load_versions": self._run.get("load_versions") or {},
+            "libraries": dict(compare(self._root / LOCK).libraries),
             "error": self._error,
         }
 

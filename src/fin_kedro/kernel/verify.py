@@ -71,7 +71,7 @@ from pathlib import Path
 from sealed_kernel.environment import compare
 found = compare(Path(sys.argv[1]))
 print(json.dumps({"matches": found.matches, "summary": found.summary(), "lock": found.lock_sha256,
-                  "distributions": found.distributions_sha256}))
+                  "distributions": found.distributions_sha256, "libraries": found.libraries}))
 """
 Say = Callable[[str], None]
 
@@ -645,12 +645,24 @@ class Verifier:
         steps = list(dict.fromkeys(output.step for output in comparison.departing))
         self._say(f"{steps[0]} departs; looking for the cause, one factor at a time")
         cause = find_cause(sealed=sealed, found=found, departing=steps, attempt=self._attempt)
-        if "environment" in cause.factors and self.environment["matches"] is False:
-            # a digest says that libraries differ; the lock says which
-            return replace(cause, details=(*cause.details, self.environment["summary"]))
+        if "environment" in cause.factors:
+            return replace(cause, details=self._with_libraries(cause.details))
         if made.error and cause.kind == "unknown":
             return replace(cause, sentence=f"it failed this time: {made.error.splitlines()[0]}")
         return cause
+
+    def _with_libraries(self, details: tuple[str, ...]) -> tuple[str, ...]:
+        """The details of an environment with the libraries that differ, which a digest hides."""
+        sealed, now = self.sealed.occasion.get("libraries"), self.environment["libraries"]
+        if sealed is None:  # an old seal, or a notebook's: the lock as it is may still say which
+            more = [] if self.environment["matches"] else [self.environment["summary"]]
+            return (*details, *more)
+        changed = [
+            f"{name}: {sealed.get(name, 'not there')} became {now.get(name, 'not there')}"
+            for name in sorted({*sealed, *now})
+            if sealed.get(name) != now.get(name)
+        ]
+        return (*changed, *(d for d in details if d != "distributions" or not changed))
 
     def _attempt(self, factors: frozenset[str], steps: Sequence[str] | None) -> Attempt:
         """One more execution for the search; steps alone where their sealed inputs are there."""
