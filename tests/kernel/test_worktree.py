@@ -116,7 +116,7 @@ def test_an_error_inside_still_removes_the_checkout(project: Path, scratch: Path
 def test_it_may_be_kept(project: Path) -> None:
     with checkout(project, code(project), keep=True) as tree:
         pass
-    sweep(project)
+    sweep()
     assert (tree.path / "src/a.py").is_file()
 
 
@@ -172,7 +172,9 @@ def test_a_file_of_a_commit(project: Path, tmp_path: Path) -> None:
     assert has_commit(project, commit_) and not has_commit(tmp_path, commit_)
 
 
-def test_what_a_killed_process_left_is_swept(project: Path, scratch: Path) -> None:
+def test_what_a_killed_process_left_is_swept_by_any_project(
+    project: Path, scratch: Path, tmp_path: Path
+) -> None:
     program = (
         "import sys, time, tempfile; from pathlib import Path\n"
         f"tempfile.tempdir = {str(scratch)!r}\n"
@@ -186,11 +188,14 @@ def test_what_a_killed_process_left_is_swept(project: Path, scratch: Path) -> No
         env={**os.environ, "PYTHONPATH": str(source)},
     )  # fmt: skip
     assert child.stdout is not None and child.stdout.readline() == b"ready\n"
-    sweep(project)
+    sweep()
     assert len(list(scratch.glob(f"{PREFIX}*"))) == 1, "its owner lives"
     child.send_signal(signal.SIGKILL)
     child.wait()
     time.sleep(0.05)
-    sweep(project)
+    write(tmp_path / "other/a.py", "")
+    git(tmp_path / "other", "init", "--quiet")
+    with checkout(tmp_path / "other", {"commit": commit(tmp_path / "other")}):  # it sweeps
+        assert len(list(scratch.glob(f"{PREFIX}*"))) == 1, "its own"
     assert list(scratch.glob(f"{PREFIX}*")) == []
-    assert git(project, "worktree", "list").count("\n") == 1
+    assert git(project, "worktree", "list").count("\n") == 1, "the repository knows, too"

@@ -64,7 +64,7 @@ def checkout(
 
     Raises WorktreeError when the commit is gone, or the patch is missing or another one.
     """
-    sweep(project)
+    sweep()
     folder = Path(tempfile.mkdtemp(prefix=f"{PREFIX}{os.getpid()}-"))
     try:
         yield _filled(project.resolve(), folder / "tree", code, patch, revision, same_code)
@@ -72,7 +72,7 @@ def checkout(
         if keep:
             (folder / KEEP).touch()
         else:
-            _remove(project, folder)
+            _remove(folder)
 
 
 def _filled(
@@ -189,19 +189,40 @@ def _ignored(project: Path) -> Callable[[str, list[str]], set[str]]:
     return ignored
 
 
-def _remove(project: Path, folder: Path) -> None:
-    _git(project, "worktree", "remove", "--force", str(folder / "tree"))
+def _remove(folder: Path) -> None:
+    """Remove a scratch folder; a worktree in it from the repository that it belongs to."""
+    tree = folder / "tree"
+    owner = _repository(tree)
+    if owner:
+        _git(owner, "worktree", "remove", "--force", str(tree))
     shutil.rmtree(folder, ignore_errors=True)
-    _git(project, "worktree", "prune")
+    if owner:
+        _git(owner, "worktree", "prune")
 
 
-def sweep(project: Path) -> None:
-    """Remove scratch checkouts whose process is gone (killed before it could do so itself)."""
+def _repository(tree: Path) -> Path | None:
+    """The git folder of the repository that a worktree belongs to; None for a plain copy."""
+    with suppress(OSError, ValueError):
+        inner = (tree / ".git").read_text(encoding="utf-8").removeprefix("gitdir:").strip()
+        return Path(inner).parents[1]  # of .git/worktrees/NAME
+    return None
+
+
+def sweep() -> None:
+    """Remove scratch checkouts whose process is gone (killed before it could do so itself).
+
+    They may be another project's; another user's are left alone.
+    """
     for folder in Path(tempfile.gettempdir()).glob(f"{PREFIX}*-*"):
         owner = folder.name.removeprefix(PREFIX).partition("-")[0]
-        if owner.isdecimal() and not _alive(int(owner)) and not (folder / KEEP).exists():
-            with suppress(OSError):
-                _remove(project, folder)
+        with suppress(OSError):
+            mine = folder.stat().st_uid == os.getuid()
+            if mine and owner.isdecimal() and not _alive(int(owner)) and not _kept(folder):
+                _remove(folder)
+
+
+def _kept(folder: Path) -> bool:
+    return (folder / KEEP).exists()
 
 
 def _alive(process: int) -> bool:
