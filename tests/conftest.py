@@ -80,6 +80,20 @@ def kedro(project: Path, *arguments: str, **environment: str) -> subprocess.Comp
 
 
 @contextlib.contextmanager
+def one_core() -> Iterator[None]:
+    """Commands started inside have one core (where the system can say so)."""
+    if not hasattr(os, "sched_setaffinity"):
+        yield
+        return
+    all_cores = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, {min(all_cores)})
+    try:
+        yield
+    finally:
+        os.sched_setaffinity(0, all_cores)
+
+
+@contextlib.contextmanager
 def _lock(path: Path) -> Iterator[None]:
     """One test process at a time (xdist workers share the trained project)."""
     with path.open("w") as file:

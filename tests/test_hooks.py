@@ -25,13 +25,19 @@ def blas_threads() -> set[int]:
 
 
 @pytest.mark.parametrize("end", ["after_pipeline_run", "on_pipeline_error"])
-def test_numeric_libraries_use_one_thread_during_a_run(end: str) -> None:
-    with threadpool_limits(2, user_api="blas"):
+@pytest.mark.parametrize(("asked", "before"), [(None, 2), ("2", 1)])
+def test_numeric_libraries_use_the_threads_that_are_asked_for_during_a_run(
+    end: str, asked: str | None, before: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("FIN_KEDRO_THREADS", raising=False)
+    if asked:
+        monkeypatch.setenv("FIN_KEDRO_THREADS", asked)
+    with threadpool_limits(before, user_api="blas"):
         hooks = ThreadHooks()
         hooks.before_pipeline_run()
-        assert blas_threads() == {1}
+        assert blas_threads() == {int(asked or 1)}
         getattr(hooks, end)()
-        assert blas_threads() == {2}
+        assert blas_threads() == {before}
 
 
 def seal_hooks(root: Path, env: str | None = "ci") -> SealHooks:

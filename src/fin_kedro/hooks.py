@@ -27,6 +27,7 @@ from fin_kedro.kernel.summary import (
 )
 from fin_kedro.spill import spill_into
 from fin_kedro.whole_versions import keep_versions_whole
+from sealed_kernel.fixed import asked_threads
 
 
 class WholeVersionHooks:
@@ -51,16 +52,19 @@ class WholeVersionHooks:
 
 
 class ThreadHooks:
-    """Numeric libraries use one thread, so that sums do not depend on the machine's cores."""
+    """BLAS uses one thread, or as many as are asked for, and never the machine's cores.
+
+    Its sums depend on how many there are.
+    """
 
     @hook_impl(tryfirst=True)
     def before_pipeline_run(self) -> None:
-        """Limit BLAS and OpenMP pools; CatBoost has its own constant thread count."""
+        """Set BLAS's threads (`FIN_KEDRO_THREADS`); CatBoost has its own constant thread count."""
         import matplotlib
         from threadpoolctl import threadpool_limits
 
         matplotlib.use("agg")
-        self._limits = threadpool_limits(limits=1, user_api="blas")
+        self._limits = threadpool_limits(limits=asked_threads(), user_api="blas")
 
     @hook_impl
     def after_pipeline_run(self) -> None:

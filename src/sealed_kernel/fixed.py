@@ -64,14 +64,15 @@ def fixed_environment(*, threads: int | None = None, kernel: bool = False) -> di
     `threads`: of BLAS and OpenMP; None takes `FIN_KEDRO_THREADS`, else 1. `kernel`: with the
     backend that draws into cells. Raises ValueError for a thread count below 1.
     """
-    count = _asked_threads() if threads is None else threads
+    count = asked_threads() if threads is None else threads
     if count < 1:
         raise ValueError(f"threads is {count}; it must be 1 or more.")
     numeric = dict.fromkeys(THREADS, str(count))
     return {**FIXED_ENVIRONMENT, **numeric, **(KERNEL_ONLY if kernel else {})}
 
 
-def _asked_threads() -> int:
+def asked_threads() -> int:
+    """Threads of BLAS and OpenMP that `FIN_KEDRO_THREADS` asks for; 1 without it."""
     text = os.environ.get(THREADS_ASKED, "1")
     if not text.isdecimal():
         raise ValueError(f"{THREADS_ASKED} is {text!r}; it must be a whole number, 1 or more.")

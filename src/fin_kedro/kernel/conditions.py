@@ -57,8 +57,14 @@ class World:
         return ", ".join(parts)
 
 
-def variables(world: World, tree: Path, sealed: Mapping[str, Any]) -> dict[str, str]:
-    """Variables of a process in a checkout: as sealed (``content.environment``), own threads."""
+def variables(
+    world: World, tree: Path, sealed: Mapping[str, Any], *, kernel: bool = False
+) -> dict[str, str]:
+    """Variables of a process in a checkout: as sealed (``content.environment``), own threads.
+
+    ``kernel``: of a notebook, whose kernel has every thread count from FIN_KEDRO_THREADS. In a run
+    BLAS alone goes by it, whatever else was set, so there what BLAS used counts.
+    """
     own = {name: value for name, value in os.environ.items() if name not in DROPPED}
     own |= fixed_environment(threads=world.threads)
     recorded = dict(sealed.get("fixed") or {})
@@ -67,7 +73,8 @@ def variables(world: World, tree: Path, sealed: Mapping[str, Any]) -> dict[str, 
     for name, value in recorded.items():
         own.pop(name, None)
         own |= {name: str(value)} if value is not None else {}
-    threads = str(world.threads or recorded.get("OMP_NUM_THREADS") or 1)
+    used = recorded if kernel else sealed.get("threads") or {}
+    threads = str(world.threads or used.get("OMP_NUM_THREADS" if kernel else "used") or 1)
     return {
         **own,
         "FIN_KEDRO_THREADS": threads if threads.isdecimal() else "1",

@@ -517,7 +517,12 @@ class Verifier:
                 code = subprocess.run(
                     [self._python(world), "-P", rerun.__file__, file.name],
                     cwd=tree.path,
-                    env=variables(world, tree.path, content["environment"]),
+                    env=variables(
+                        world,
+                        tree.path,
+                        content["environment"],
+                        kernel=self.sealed.kind == NOTEBOOK,
+                    ),
                     stdin=subprocess.DEVNULL,
                     stdout=out,
                     stderr=out,
