@@ -138,9 +138,10 @@ class LogStore(MemoryStore):
             self._awaiting.setdefault(identity, []).append(self._segments[-1])
         return news
 
-    def _stop_waiting(self, identity: Any) -> None:
-        super()._stop_waiting(identity)
-        self._awaiting.pop(identity, None)
+    def _stop_waiting(self, identity: Any, limit: int) -> None:
+        super()._stop_waiting(identity, limit)
+        if identity not in self._labels:
+            self._awaiting.pop(identity, None)
 
     # ---- segments
 

@@ -382,9 +382,8 @@ class MemoryStore(FeatureStore):
         if identity in self._labels:
             for version in self._labels[identity]:
                 self._mark(record, version)
-        if known > self._newest:
-            self._newest = known
-            self._expire()
+        self._newest = max(self._newest, known)
+        self._expire()
 
     def _take_label(self, identity: Any, version: list[Any]) -> bool:
         if not self._is_news(identity, version):
@@ -393,6 +392,7 @@ class MemoryStore(FeatureStore):
         packed = self._records.get(identity)
         if packed is None:
             self._waiting.append((version[0], identity))
+            self._expire()
         else:
             self._mark(tuple(decode(packed)), version)
         return True
@@ -404,19 +404,28 @@ class MemoryStore(FeatureStore):
                 key.label(entity, record, version)
 
     def _expire(self) -> None:
-        """Forget up to two transactions, and one waiting label, that cannot count any more."""
+        """Forget a few transactions and waiting labels that cannot count any more.
+
+        Called for each one that comes, it lets more leave than came: what is kept stays in step
+        with the horizon however many share an instant, and no call has to forget thousands.
+        """
         limit = self._limit()
-        for _ in range(2):
+        for _ in range(4):
             if not self._order or self._order[0][0] >= limit:
                 break
             self._forget(self._order.popleft()[1], limit)
-        if self._waiting and self._waiting[0][0] < limit:
-            identity = self._waiting.popleft()[1]
-            if identity not in self._records:
-                self._stop_waiting(identity)
+        for _ in range(2):
+            if not self._waiting or self._waiting[0][0] >= limit:
+                break
+            self._stop_waiting(self._waiting.popleft()[1], limit)
 
-    def _stop_waiting(self, identity: Any) -> None:
-        self._labels.pop(identity, None)
+    def _stop_waiting(self, identity: Any, limit: int) -> None:
+        """Forget the labels known before `limit` of a transaction that did not come."""
+        if identity in self._records:
+            return
+        versions = [each for each in self._labels.pop(identity, ()) if each[0] >= limit]
+        if versions:
+            self._labels[identity] = versions
 
     def _forget(self, identity: Any, limit: int) -> None:
         record = tuple(decode(self._records.pop(identity)))
