@@ -48,9 +48,11 @@ class LmdbStore(KeyValueStore):
         for key, value in pairs:
             self._held.put(key.encode(), value)
 
-    def _slots(self) -> Iterator[bytes]:
+    def _slots(self) -> Iterator[tuple[str, bytes]]:
         with self._env.begin() as reading:
-            yield from (value for key, value in reading.cursor() if key.startswith(b"x:"))
+            for key, value in reading.cursor():
+                if key.startswith(b"x:"):
+                    yield key.decode(), value
 
     def offsets(self) -> dict[tuple[str, int], int]:
         """See `FeatureStore.offsets`."""
@@ -107,9 +109,8 @@ class SqliteStore(KeyValueStore):
         """Write keys within an attempt."""
         self._db.executemany("INSERT OR REPLACE INTO kept VALUES (?, ?)", pairs)
 
-    def _slots(self) -> Iterator[bytes]:
-        for (value,) in self._db.execute("SELECT value FROM kept WHERE key GLOB 'x:*'"):
-            yield value
+    def _slots(self) -> Iterator[tuple[str, bytes]]:
+        yield from self._db.execute("SELECT key, value FROM kept WHERE key GLOB 'x:*'")
 
     def offsets(self) -> dict[tuple[str, int], int]:
         """See `FeatureStore.offsets`."""

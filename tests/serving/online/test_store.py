@@ -166,11 +166,19 @@ def test_snapshot_and_restore(shelf: Shelf, tmp_path: Path) -> None:
     rows = [told for kind, told in events if kind == "transaction"]
     with shelf.open(name="from") as store, shelf.open(name="to") as copy:
         store.apply(events, {("transactions", 1): 77})
+        for identity in (990, "990"):  # these wait for their transactions
+            store.learn(report(identity, identity, 5))
         store.snapshot(tmp_path / "state")
         copy.restore(tmp_path / "state")
+        assert copy.statistics()["waiting"] == store.statistics()["waiting"] >= 2
         assert copy.offsets() == {("transactions", 1): 77}
         assert [copy.lookup(told) for told in rows] == [store.lookup(told) for told in rows]
         assert copy.apply(events[-3:], {}) == store.apply(events[-3:], {})
+        for identity in (990, "990"):
+            assert copy.learn(report(identity, identity, 5)) is False
+            copy.score(row(identity, 4, customer_id=3, terminal_id="z"))
+        asked = row("next", 6, customer_id=3, terminal_id="z")
+        assert copy.lookup(asked)["frauds_now"] == 10
         with pytest.raises(StoreError, match="empty store only"):
             copy.restore(tmp_path / "state")
     assert [path.name for path in tmp_path.glob("state*")] == ["state"]

@@ -101,8 +101,8 @@ class KeyValueStore(FeatureStore):
         """Write all changes and offsets, or none (False) when a version is another one now."""
 
     @abstractmethod
-    def _slots(self) -> Iterator[bytes]:
-        """Return the values of all keys that begin with "x:"."""
+    def _slots(self) -> Iterator[tuple[str, bytes]]:
+        """Return all keys that begin with "x:", each with its value."""
 
     def _attempt(self) -> contextlib.AbstractContextManager[Any]:
         """Surround what is read and exchanged in one attempt."""
@@ -129,7 +129,7 @@ class KeyValueStore(FeatureStore):
 
     def statistics(self) -> dict[str, int]:
         """See `FeatureStore.statistics`. Looks at every transaction that is kept."""
-        slots = [_Slot(data) for data in self._slots()]
+        slots = [_Slot(data) for _, data in self._slots()]
         known = [slot.record[2] for slot in slots if slot.record]
         return {
             "transactions": len(known),
@@ -140,10 +140,10 @@ class KeyValueStore(FeatureStore):
 
     def _contents(self) -> Iterator[tuple[list[bytes], list[list[Any]]]]:
         labels = []
-        for data in self._slots():
+        for key, data in self._slots():
             slot = _Slot(data)
-            if slot.record is not None:
-                labels += [[slot.record[0], *version] for version in slot.versions]
+            labels += [[_slot_identity(key), *version] for version in slot.versions]
+            if slot.record is not None:  # else: labels that wait for their transaction
                 yield [encode(slot.record)], []
         yield [], labels
 
@@ -230,6 +230,10 @@ def _entity_key(at: int, name: Any) -> str:
 
 def _slot_key(identity: Any) -> str:
     return f"x:{json.dumps(identity)}"
+
+
+def _slot_identity(key: str) -> Any:
+    return json.loads(key.removeprefix("x:"))
 
 
 def packed_store(store: MemoryStore) -> Iterator[tuple[str, bytes]]:

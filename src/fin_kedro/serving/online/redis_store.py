@@ -162,12 +162,14 @@ class RedisStore(KeyValueStore):
             raise self._unfinished()
         return bool(done)
 
-    def _slots(self) -> Iterator[bytes]:
+    def _slots(self) -> Iterator[tuple[str, bytes]]:
         seen: set[bytes] = set()  # a scan may name a key twice
         for keys in self._scan("x:"):
-            new = [key for key in keys if key not in seen]
+            new = [key for key in dict.fromkeys(keys) if key not in seen]
             seen.update(new)
-            yield from (data for data in self._call("mget", new) if data) if new else ()
+            for key, data in zip(new, self._call("mget", new) if new else (), strict=True):
+                if data is not None:  # else it left in between
+                    yield key.decode().removeprefix(self._key("")), data
 
     def _scan(self, start: str) -> Iterator[list[bytes]]:
         """Return the keys of this store that begin with `start`."""
