@@ -13,10 +13,12 @@ from fin_kedro.contracts.reading import read_contract
 from fin_kedro.features.fraud import fraud_statistics
 from fin_kedro.features.history import LeakError
 from fin_kedro.features.model_table import day_start
+from fin_kedro.features.windows import DAY
 from fin_kedro.kernel.gates import GateError
 from fin_kedro.pipelines.fraud import nodes
 from fin_kedro.simulation.card_transactions import Simulation, simulate
 from tests.conftest import ROOT
+from tests.serving.online.kinds import KINDS, redis_url
 
 FEATURES = {"statistics": nodes.SPECIFICATION}
 SPLIT = {
@@ -29,7 +31,10 @@ SPLIT = {
 }
 REPLAY = {"from": "2018-06-06", "rows": 400, "stores": ["memory:"]}
 BEGINS = day_start("2018-06-06")
-LATE = {"delay_days": 7, "late_share": 0.2, "late_days": 20, "false_alarm_share": 0.01}
+LATE = {
+    "delay_days": 7, "late_share": 0.2, "late_days": 20, "false_alarm_share": 0.01,
+    "corrected_share": 0.3,
+}  # fmt: skip
 
 
 @pytest.fixture(scope="module")
@@ -215,16 +220,18 @@ def test_a_journey_outside_the_data_is_refused(world: Simulation) -> None:
         nodes.travel_in_time(*tables(world), FEATURES, {"days": ["2020-01-01"]})
 
 
-@pytest.mark.parametrize("store", ["memory:", "log:"])
+@pytest.mark.parametrize("kind", KINDS)
 def test_the_replay_finds_no_difference(
-    store: str, world: Simulation, history: pd.DataFrame
+    kind: str, world: Simulation, history: pd.DataFrame
 ) -> None:
+    store = redis_url() if kind == "redis" else f"{kind}:"
     found = nodes.replay_online(
         *tables(world), ibis.memtable(history), FEATURES, {**REPLAY, "stores": [store]}
     )
-    (outcome,) = found.values()
+    outcome = found[kind]
     assert outcome["differences"] == 0 and outcome["rows"] >= 390 and outcome["warmed"] > 1000
     assert set(outcome["by_column"]) == set(fraud_statistics.names)
+    assert min(outcome[name] for name in ("late_rows", "late_labels", "corrections")) > 0
 
 
 def test_one_number_that_differs_stops_the_run(world: Simulation, history: pd.DataFrame) -> None:
@@ -235,10 +242,31 @@ def test_one_number_that_differs_stops_the_run(world: Simulation, history: pd.Da
         nodes.replay_online(*tables(world), ibis.memtable(wrong), FEATURES, REPLAY)
 
 
-def test_a_replay_longer_than_the_data_takes_what_there_is(
+def out_of_order(world: Simulation) -> dict[str, int]:
+    """What came late or was taken back from the test's first moment on, the slow way."""
+    rows = world.transactions.set_index("transaction_id")
+    end = rows["known_us"].max()
+    late = rows[(rows["known_us"] > rows["event_us"]) & (rows["known_us"] >= BEGINS)]
+    counts = {"late_rows": len(late), "late_labels": 0, "corrections": 0}
+    labels = world.labels.sort_values(["known_us", "label_id"])
+    for transaction, told in labels.groupby("transaction_id"):
+        said = told["fraud"].tolist()
+        for place, known in enumerate(told["known_us"]):
+            if not BEGINS <= known <= end:
+                continue
+            if place:
+                counts["corrections"] += said[place] != said[place - 1]
+            else:
+                counts["late_labels"] += known > rows.loc[transaction, "event_us"] + 7 * DAY
+    return counts
+
+
+def test_a_replay_longer_than_the_data_takes_what_there_is_and_counts_what_is_out_of_order(
     world: Simulation, history: pd.DataFrame
 ) -> None:
     found = nodes.replay_online(
         *tables(world), ibis.memtable(history), FEATURES, {**REPLAY, "rows": 10**6}
-    )
-    assert found["memory"]["rows"] == (history["known_us"] >= BEGINS).sum()
+    )["memory"]
+    assert found["rows"] == (history["known_us"] >= BEGINS).sum()
+    counted = out_of_order(world)
+    assert min(counted.values()) > 5 and counted.items() <= found.items()

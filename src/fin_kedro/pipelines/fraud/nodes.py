@@ -14,6 +14,7 @@ from typing import Any
 
 import ibis
 import ibis.expr.types as ir
+import pandas as pd
 
 from ...contracts.model import Column, Contract
 from ...contracts.naming import named_object
@@ -249,23 +250,28 @@ def replay_online(
             as `open_store` takes them; ``log:`` without a folder is a temporary one).
 
     Returns:
-        ``{store: {"rows", "warmed", "labels", "differences", "by_column"}}``.
+        ``{store: {"rows", "warmed", "labels", "late_rows", "late_labels", "corrections",
+        "differences", "by_column"}}``; see `_disorder` for the three in the middle.
     """
     specification = event_features(features)
     begin, end = _replay_span(accepted, specification, replay_settings)
     known = specification.known
     since = begin - specification.horizon_us
-    window = {
-        "transactions": _between(accepted_transactions, known, since, end),
-        "labels": _between(accepted_labels, known, since, end),
+    tables = {"transactions": accepted_transactions, "labels": accepted_labels}
+    frames = {
+        name: _between(table, known, since, end).order_by(known).execute()
+        for name, table in tables.items()
     }
     expected = _between(accepted, known, begin, end).select(specification.id, *specification.names)
     expected_frame = expected.execute()
-    found = {}
-    for address in replay_settings["stores"]:
-        found[address.split(":")[0]] = _replayed(
-            address, specification, window, begin, expected_frame
-        )
+    disorder = _disorder(specification, frames, begin)
+    found = {
+        address.split(":")[0]: {
+            **_replayed(address, specification, frames, begin, expected_frame),
+            **disorder,
+        }
+        for address in replay_settings["stores"]
+    }
     wrong = {store: f["first"] for store, f in found.items() if f["differences"]}
     if wrong:
         raise GateError(
@@ -290,16 +296,39 @@ def _replay_span(
     return begin, int(known.max().execute()) + 1
 
 
+def _disorder(
+    specification: EventFeatures, frames: Mapping[str, pd.DataFrame], begin: int
+) -> dict[str, int]:
+    """How much of a replay was out of order.
+
+    ``late_rows``: became known later than they happened. ``late_labels``: the first report of a
+    transaction that became known after the longest delay that windows of frauds wait.
+    ``corrections``: reports that say otherwise than the one before on the same transaction.
+    """
+    known, event, label = specification.known, specification.event, specification.label
+    rows, reports = frames["transactions"], frames["labels"]
+    waits = [s.delay_us for s in specification.statistics if s.of == "frauds"]
+    reports = reports.sort_values([known, specification.label_id])
+    before = reports.groupby(specification.id)[label].shift()
+    happened = reports[specification.id].map(rows.set_index(specification.id)[event])
+    overdue = reports[known] > happened + max(waits, default=0)
+    counted = {
+        "late_rows": (rows[known] > rows[event]) & (rows[known] >= begin),
+        "late_labels": overdue & before.isna() & (reports[known] >= begin),
+        "corrections": before.notna() & (before != reports[label]) & (reports[known] >= begin),
+    }
+    return {name: int(which.sum()) for name, which in counted.items()}
+
+
 def _replayed(
     address: str,
     specification: EventFeatures,
-    window: Mapping[str, ir.Table],
+    frames: Mapping[str, pd.DataFrame],
     begin: int,
     expected: Any,
 ) -> dict[str, Any]:
     """Warm one store, replay, compare."""
     known = specification.known
-    frames = {name: table.order_by(known).execute() for name, table in window.items()}
     before = {name: f[f[known] < begin] for name, f in frames.items()}
     after = {name: f[f[known] >= begin] for name, f in frames.items()}
     with _empty_store(address, specification) as store:
