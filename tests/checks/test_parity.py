@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fin_kedro.checks.parity import parity_figures, parity_verdicts
+from fin_kedro.checks.parity import parity_figures, parity_verdicts, replay_findings
 
 OPTIONS = {"code": "PAR", "title": "difference", "limits": {"max": 1e-5}}
 
@@ -37,3 +37,13 @@ def test_unmeasured_graphs_do_not_pass() -> None:
         parity_verdicts({}, **OPTIONS)
     with pytest.raises(ValueError, match="parity of m was measured on 0 rows"):
         parity_verdicts({"m": {"max_abs_diff": 0, "decisions_differ": 0, "rows": 0}}, **OPTIONS)
+
+
+def test_a_replay_of_too_few_rows_or_without_a_demanded_store_is_no_measurement() -> None:
+    online = {"memory": {"rows": 100, "differences": 2}, "log": {"rows": 99, "differences": 0}}
+    found = replay_findings(online, fewest_rows=100, stores=["memory", "redis"])
+    assert found == {
+        "memory": (2, "100 transactions replayed"),
+        "redis": (None, "the policy demands this store, and it was not replayed"),
+        "log": (None, "99 transactions replayed; the policy demands 100"),
+    }

@@ -78,14 +78,17 @@ def as_transactions(tables: dict[str, Any], records: dict[str, Any]) -> dict[str
     part = np.where(late, "out_of_time", tables["model_table"]["part"])
     protected = [f"protected__{name}" for name in LABELS]
     table = tables["model_table"].drop(columns=protected).assign(part=part, **kept)
-    found = {"rows": 500, "warmed": 90, "labels": 7, "differences": 0, "by_column": {}}
+    found = {
+        "rows": 150_000, "warmed": 90, "labels": 7, "differences": 0, "by_column": {},
+        "late_rows": 12, "late_labels": 5, "corrections": 3,
+    }  # fmt: skip
     return {
         "tables": {**tables, "model_table": table, "scores": tables["scores"].assign(part=part)},
         "records": {
             **records,
             "contract": {**records["contract"], "columns": []},
             "decision_policy": {**records["decision_policy"], "words": WORDS},
-            "online_parity": {"memory": found, "log": found},
+            "online_parity": {"memory": found, "log": found, "redis": {**found, "rows": 3}},
             "time_travel": {"features": 37, "journeys": [{"day": "2018-06-25", "rows": 2000}]},
         },
     }

@@ -182,6 +182,7 @@ def test_a_fraud_desk_gets_its_own_report_from_the_same_notebook(desk: Path) -> 
     status = {verdict["code"]: verdict["status"] for verdict in result.verdicts}
     assert {"DET-AP", "DET-CARD", "DET-RECALL", "DET-MONEY"} <= set(status)
     assert status["PAR-ONLINE-MEMORY"] == status["PAR-ONLINE-LOG"] == "pass"
+    assert status["PAR-ONLINE-REDIS"] == "fail", "three rows prove nothing"
     assert status["PIT-TRAVEL"] == "pass"
     assert status["STA-SCORE-OUT_OF_TIME"] in {"pass", "warn", "fail"}
     assert {status[c] for c in status if c.startswith("FAI-")} == {"not_applicable"}
@@ -190,6 +191,7 @@ def test_a_fraud_desk_gets_its_own_report_from_the_same_notebook(desk: Path) -> 
         enforce_gates(result.verdicts, gates=gates)
     assert "DET-AP" in str(stopped.value) and "no verdict was recorded" not in str(stopped.value)
     said = "\n".join(words_of(result))
+    assert "late reports" in said and "PAR-ONLINE-REDIS" in str(stopped.value)
     assert "A transaction is blocked at a probability of fraud of" in said
     assert "applicant" not in said.lower() and not re.search(r"\bapplications?\b", said.lower())
 
