@@ -46,7 +46,10 @@ Say = Callable[[str], None]
 
 @dataclass(frozen=True, kw_only=True)
 class Row:
-    """One line of the table: what was verified, its grade, what departs and why."""
+    """One line of the table: what was verified, its grade, what departs and why.
+
+    ``steps``: of a run, the nodes whose outputs were compared.
+    """
 
     kind: str
     subject: str
@@ -57,6 +60,7 @@ class Row:
     what: str = ""
     cause: str = ""
     seconds: float = 0.0
+    steps: tuple[str, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         """The line as plain JSON."""
@@ -186,6 +190,7 @@ def _row(kind: str, found: Verification) -> Row:
         what=first_words(comparison.decisive),
         cause=found.cause.sentence if found.cause else "",
         seconds=found.seconds,
+        steps=tuple(dict.fromkeys(output.step for output in comparison.outputs)),
     )
 
 
