@@ -143,7 +143,7 @@ def snapshot(workflow: str, path: Path, env: str | None) -> None:
 @env_choice
 @plain_errors
 def restore(workflow: str, path: Path, env: str | None) -> None:
-    """Replace the store of WORKFLOW by the snapshot PATH; the stream goes on at its offsets."""
+    """Fill the empty store of WORKFLOW from a snapshot; the stream goes on at its offsets."""
     with _Wiring(workflow, env).open_store() as store:
         store.restore(path)
     click.echo(f"{workflow} is as it was in {path}")

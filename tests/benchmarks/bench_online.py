@@ -116,7 +116,7 @@ def _redis(say: Printer, stack: ExitStack, memory: MemoryStore) -> FeatureStore 
         return None
     stack.enter_context(store)
     stack.callback(store._delete, kept=set())
-    store._fill(packed_store(memory))
+    store._fill(memory)
     return store
 
 

@@ -280,3 +280,23 @@ def test_files_are_for_their_owner_only(tmp_path: Path) -> None:
     with log(tmp_path) as store:
         store.score(row(1, 1))
         assert segments(tmp_path)[0].stat().st_mode & 0o077 == 0
+
+
+def test_a_restore_that_fails_is_undone_and_nothing_is_acknowledged_before(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    with open_store("memory:", FEATURES, **OPTIONS) as full:
+        full.apply([("transaction", row(t, t)) for t in range(200)], {("transactions", 0): 9})
+        full.snapshot(tmp_path / "saved")
+    with log(tmp_path) as store:
+        with largest_file(2_000), pytest.raises(StoreError, match="could not be written"):
+            store.restore(tmp_path / "saved")
+        for refused in (store.score, store.lookup):
+            with pytest.raises(StoreError, match="in doubt"):
+                refused(row(1, 1))
+    with log(tmp_path) as store:
+        assert "a restore into" in caplog.text and "restore again" in caplog.text
+        store.restore(tmp_path / "saved")
+    with log(tmp_path) as store:
+        assert store.offsets() == {("transactions", 0): 9}
+        assert store.statistics()["transactions"] == 200

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import random
 import signal
@@ -18,6 +19,7 @@ import pytest
 
 from fin_kedro.features.entity_state import pack_entity
 from fin_kedro.serving.online import FeatureStore, open_store
+from fin_kedro.serving.online import store as store_module
 from fin_kedro.serving.online.log_store import LogStore
 from fin_kedro.serving.online.store import MemoryStore
 from tests.features.event_streams import FEATURES, nearly_ordered
@@ -25,6 +27,7 @@ from tests.features.event_streams import FEATURES, nearly_ordered
 from .kinds import LONG, row
 
 KILLS = 50  # for each of two ways to write
+RESTORES = 20
 MOST = 150  # acknowledgements before a kill
 EVENTS = 3_000
 NUMBER = struct.Struct("<I")
@@ -175,6 +178,47 @@ def test_single_events_survive_kills_and_may_be_sent_again(tmp_path: Path) -> No
         acknowledged = kept
         progress.append(kept)
     assert len(set(progress)) > KILLS // 3
+
+
+def test_a_restore_that_is_killed_leaves_the_store_empty_and_can_be_repeated(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(store_module, "CHUNK", 10)
+    options: dict[str, Any] = {"segment_bytes": 4_000, "lateness_us": LONG}
+    chance, within, saved = random.Random(3), 0, tmp_path / "saved"
+    full = MemoryStore(FEATURES, lateness_us=LONG, ahead_us=None)
+    full.apply(long_stream(3, lateness=30), {OFFSET: 7})
+    full.snapshot(saved)
+    counts = {name: full.statistics()[name] for name in ("transactions", "labels", "newest_us")}
+    for kill in range(RESTORES):
+
+        def work(told: Callable[[int], None]) -> None:
+            store = opened(tmp_path / str(kill), **options)  # noqa: B023
+            load, done = store._load, itertools.count(1)
+
+            def loading(*arguments: Any) -> None:
+                load(*arguments)
+                told(next(done))
+                time.sleep(0.0005)  # the kill comes a moment later, and should find it at work
+
+            store._load = loading  # type: ignore[method-assign]
+            store.restore(saved)
+            told(EVENTS)
+
+        last = killed(work, chance)
+        within += 0 < last < EVENTS
+        with opened(tmp_path / str(kill), **options) as store:
+            kept = store.statistics()
+            assert kept["transactions"] in (0, full.statistics()["transactions"])
+            if not kept["transactions"]:
+                assert last < EVENTS and not kept["labels"] and store.offsets() == {}
+                store.restore(saved)
+        with opened(tmp_path / str(kill), **options) as store:
+            assert store.offsets() == {OFFSET: 7}
+            assert store.statistics().items() >= counts.items()
+            moment = counts["newest_us"] - chance.randrange(40)
+            assert probed(store, moment) == probed(full, moment)
+    assert within >= RESTORES // 5  # they were killed in the middle
 
 
 def long_stream(seed: int, *, lateness: int) -> list[tuple[str, Any]]:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 import socket
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 from unittest.mock import Mock
@@ -18,6 +19,7 @@ from fin_kedro.features.windows import DAY
 from fin_kedro.serving.online import StoreError, open_store, redis_store
 from fin_kedro.serving.online.key_value import ATTEMPTS
 from fin_kedro.serving.online.redis_store import GRACE, RedisStore
+from fin_kedro.serving.online.store import MemoryStore
 from tests.features.event_streams import FEATURES, expected, nearly_ordered
 
 from .kinds import LONG, Shelf, report, row
@@ -152,6 +154,123 @@ def test_a_warm_start_into_a_used_store_equals_one_into_an_empty_store(shelf: Sh
         assert empty.score(row("new", 5000)) == used.score(row("new", 5000))
 
 
+def while_made(monkeypatch: pytest.MonkeyPatch, done: Callable[[], Any]) -> None:
+    """Let something happen while the entities of a warm start or a restore are made ready."""
+
+    class Slow(MemoryStore):
+        def warm_start(self, transactions: Any, labels: Any) -> int:
+            count = super().warm_start(transactions, labels)
+            done()
+            return count
+
+        def _refill(self, batches: Any) -> None:
+            super()._refill(batches)
+            done()
+
+    monkeypatch.setattr(redis_store, "MemoryStore", Slow)
+
+
+@pytest.mark.parametrize("form", ["tables", "iterators"])
+def test_what_is_committed_while_a_warm_start_makes_entities_is_kept(
+    shelf: Shelf, monkeypatch: pytest.MonkeyPatch, form: str
+) -> None:
+    rows, labels = history(5)
+    told, known = rows.to_dict("records"), labels.to_dict("records")
+    newest = {**told[0], "transaction_id": "meanwhile", "event_us": 9999, "known_us": 9999}
+    with shelf.open() as store, shelf.open() as consumer:
+        events = [("transaction", newest), ("label", report(-1, "not yet", 9999))]
+        while_made(monkeypatch, lambda: consumer.apply(events, {("transactions", 0): 1}))
+        given = (rows, labels) if form == "tables" else (iter([rows]), iter([labels]))
+        assert store.warm_start(*given) == len(rows)
+        assert store.offsets() == {("transactions", 0): 1}
+        assert store.statistics()["transactions"] == len(rows) + 1
+        assert store.statistics()["waiting"] == 1
+        for each in [*told, newest]:
+            assert store.lookup(each) == expected(FEATURES, each, [*told, newest], known)
+        assert consumer.score(row("next", 10_000))  # it is let in again
+
+
+def test_a_fill_that_was_ended_while_it_looked_deletes_nothing(
+    shelf: Shelf, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows, labels = history(6)
+    with shelf.open() as store, shelf.open() as consumer:
+        while_made(monkeypatch, lambda: consumer.score(row("meanwhile", 1)))
+        with monkeypatch.context() as patched:
+            used = Mock(side_effect=[False, KeyboardInterrupt])
+            patched.setattr(store, "_is_used", used)
+            with pytest.raises(KeyboardInterrupt):
+                store.warm_start(rows, labels)
+        while_made(monkeypatch, lambda: None)
+        with pytest.raises(StoreError, match="is being filled"):
+            consumer.score(row("refused", 2))
+        redis.Redis.from_url(shelf.url).delete(f"{shelf.prefix}-one:filler")  # a minute later
+        assert store.warm_start(rows, labels) == len(rows)
+        assert store.statistics()["transactions"] == len(rows) + 1
+
+
+def test_a_filler_that_was_given_up_writes_nothing_more(
+    shelf: Shelf, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows, labels = history(7)
+    monkeypatch.setattr(redis_store, "PART", 20)
+    client = redis.Redis.from_url(shelf.url)
+    with shelf.open() as store:
+        assert isinstance(store, RedisStore)
+        write = store._write
+
+        def silent_for_long(values: Any) -> None:
+            write(values)
+            client.set(f"{shelf.prefix}-one:filler", "another")
+
+        monkeypatch.setattr(store, "_write", silent_for_long)
+        with pytest.raises(StoreError, match="another process took over filling"):
+            store.warm_start(rows, labels)
+        assert client.get(f"{shelf.prefix}-one:filler") == b"another"
+        assert client.exists(f"{shelf.prefix}-one:filling")  # still nobody else may write
+
+
+def snapshot_of(rows: pd.DataFrame, labels: pd.DataFrame, path: Path) -> None:
+    with open_store("memory:", FEATURES, lateness_us=LONG, ahead_us=None) as store:
+        store.warm_start(rows, labels)
+        store.apply([], {("transactions", 2): 9})
+        store.snapshot(path)
+
+
+def test_a_restore_that_was_broken_off_is_noticed_and_begun_again(
+    shelf: Shelf, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    rows, labels = history(8)
+    snapshot_of(rows, labels, tmp_path / "state")
+    monkeypatch.setattr(redis_store, "PART", 20)
+    with shelf.open() as store, shelf.open() as other:
+        with monkeypatch.context() as patched:
+            patched.setattr(store, "_write", Mock(side_effect=[None, KeyboardInterrupt]))
+            with pytest.raises(KeyboardInterrupt):
+                store.restore(tmp_path / "state")
+        for refused in (other.offsets, partial(other.score, row(1, 1))):
+            with pytest.raises(StoreError, match="broken off.*or the restore again"):
+                refused()
+        redis.Redis.from_url(shelf.url).delete(f"{shelf.prefix}-one:filler")  # a minute later
+        other.restore(tmp_path / "state")
+        assert store.offsets() == {("transactions", 2): 9}
+        told, known = rows.to_dict("records"), labels.to_dict("records")
+        for each in told:
+            assert store.lookup(each) == expected(FEATURES, each, told, known)
+
+
+def test_a_restore_refuses_a_store_that_got_events_meanwhile(
+    shelf: Shelf, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    snapshot_of(*history(9), tmp_path / "state")
+    with shelf.open() as store, shelf.open() as consumer:
+        while_made(monkeypatch, lambda: consumer.score(row("meanwhile", 1)))
+        with pytest.raises(StoreError, match="got events meanwhile"):
+            store.restore(tmp_path / "state")
+        assert consumer.statistics()["transactions"] == 1
+        assert consumer.lookup(row("next", 2))["count_5"] == 1
+
+
 def test_a_warm_start_that_was_broken_off_is_noticed_and_begun_again(
     shelf: Shelf, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -164,7 +283,7 @@ def test_a_warm_start_that_was_broken_off_is_noticed_and_begun_again(
             with pytest.raises(KeyboardInterrupt):
                 store.warm_start(rows, labels)
         for refused in (other.lookup, other.score):
-            with pytest.raises(StoreError, match="broken off.*run the warm start again"):
+            with pytest.raises(StoreError, match="broken off.*run the warm start or the"):
                 refused(row(1, 1))
         with pytest.raises(StoreError, match="another process fills"):
             other.warm_start(rows, labels)

@@ -13,8 +13,9 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
+import logging
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -35,6 +36,8 @@ from .frames import (
 from .store import MemoryStore, sync_folder, without_collecting
 
 SEGMENT = 16 << 20  # bytes: about 200,000 transactions
+RESTORING = "restoring"  # a file that is there while a snapshot is restored
+logger = logging.getLogger(__name__)
 
 
 class _Segment:
@@ -187,9 +190,42 @@ class LogStore(MemoryStore):
         self._file, self._size = file, len(head)
         self._segments.append(_Segment(path))
 
+    # ---- restoring
+
+    @contextlib.contextmanager
+    def _filling(self) -> Iterator[None]:
+        """Mark the folder while an empty store is restored: what is in it then, `_open` deletes."""
+        mark = self.folder / RESTORING
+        try:
+            mark.touch(mode=0o600)
+            sync_folder(self.folder)
+            yield
+            os.fdatasync(self._file)
+            mark.unlink()
+            sync_folder(self.folder)
+        except OSError as error:
+            raise StoreError(
+                f"{self.folder} could not be restored: {error}. Make room or mend the disk, then "
+                "restore again."
+            ) from error
+
+    def _undo_restore(self) -> None:
+        """Make the store empty again, as it was before the restore that was broken off."""
+        for path in self.folder.glob("*.log"):
+            path.unlink()
+        sync_folder(self.folder)
+        (self.folder / RESTORING).unlink()
+        sync_folder(self.folder)
+        logger.warning(
+            "a restore into %s was broken off; the store is empty as before it, so restore again",
+            self.folder,
+        )
+
     # ---- opening
 
     def _open(self) -> None:
+        if (self.folder / RESTORING).exists():
+            self._undo_restore()
         with contextlib.suppress(FileNotFoundError):
             for part in self.folder.glob("*.part"):
                 part.unlink()

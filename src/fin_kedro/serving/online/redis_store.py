@@ -11,7 +11,8 @@ lateness, and `GRACE` for a stream that stands still. After a longer standstill 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+import uuid
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 from typing import Any
 
@@ -20,13 +21,14 @@ import redis
 from fin_kedro.features.entity_state import fingerprint
 from fin_kedro.features.windows import DAY, EventFeatures
 
-from .frames import Offsets, StoreError, check_fingerprint
+from .frames import Batch, Offsets, StoreError, check_fingerprint, decode
 from .key_value import VERSION, Change, KeyValueStore, packed_store
 from .store import MemoryStore
 
 GRACE = 7 * DAY
 LOCK = 60_000  # milliseconds that a warm start may be silent before another one takes over
 PART = 2_000  # keys in one message of a warm start
+LOOKING, WRITING = b"0", b"1"  # how far a warm start is; both refuse everybody else
 EXCHANGE = f"""
 local changes = (#KEYS - 2)
 if redis.call('EXISTS', KEYS[#KEYS]) == 1 then return -1 end
@@ -78,6 +80,8 @@ class RedisStore(KeyValueStore):
 
     def offsets(self) -> dict[tuple[str, int], int]:
         """See `FeatureStore.offsets`."""
+        if self._is_marked():
+            raise self._unfinished()
         kept = self._call("hgetall", self._key("offsets"))
         pairs = ((name.decode().rpartition(" "), int(at)) for name, at in kept.items())
         return {(topic, int(partition)): at for (topic, _, partition), at in pairs}
@@ -89,32 +93,87 @@ class RedisStore(KeyValueStore):
     def warm_start(self, transactions: Any, labels: Any) -> int:
         """See `FeatureStore.warm_start`.
 
-        An empty store is filled with ready-made entities, several times as fast; until that is
-        done it refuses everything else. One that was broken off begins again.
+        An empty store is filled with ready-made entities, several times as fast; while they are
+        written it refuses everything else. One that was broken off begins again.
         """
-        filling = self._key("filling")
-        if not self._call("exists", filling) and next(self._slots(), None) is not None:
+        if not self._is_marked() and self._is_used():
             return super().warm_start(transactions, labels)
-        options = {"lateness_us": self.plan.lateness, "ahead_us": self.ahead_us}
-        with MemoryStore(self.features, **options) as made:
+        with self._aside() as made:
             count = made.warm_start(transactions, labels)
-            self._fill(packed_store(made))
+            if not self._fill(made):
+                for records, told in made._contents():
+                    self._load([tuple(decode(record)) for record in records], told)
         return count
 
-    def _fill(self, pairs: Iterator[tuple[str, bytes]]) -> None:
-        """Write keys into the empty store; nobody else may write to it meanwhile."""
-        lock, filling = self._key("filler"), self._key("filling")
-        if not self._call("set", lock, "1", nx=True, px=LOCK):
+    def _is_empty(self) -> bool:
+        if self._is_marked():  # what there is was broken off, and nobody could commit since
+            return not self._call("exists", self._key("offsets"))
+        return not (self._is_used() or self.offsets())
+
+    def _refill(self, batches: Iterable[Batch]) -> None:
+        with self._aside() as made:
+            made._refill(batches)
+            if not self._fill(made):
+                raise StoreError(
+                    f"{self._where} ({self._prefix}) got events meanwhile; a snapshot can be "
+                    "restored into an empty store only. End what writes to it, and open a new one."
+                )
+
+    def _aside(self) -> MemoryStore:
+        """Return an empty store of this process in which entities are made ready."""
+        return MemoryStore(self.features, lateness_us=self.plan.lateness, ahead_us=self.ahead_us)
+
+    def _is_marked(self) -> bool:
+        """Whether it is being filled with ready-made entities, or that was broken off."""
+        return bool(self._call("exists", self._key("filling")))
+
+    def _is_used(self) -> bool:
+        return next(self._slots(), None) is not None
+
+    def _fill(self, made: MemoryStore) -> bool:
+        """Write all of a store into this one while nobody else can; False: there is something.
+
+        Making it took minutes, in which others may have committed events: whether this store is
+        empty is looked at only when they no longer can. A process that ends in between leaves a
+        mark that says so, and the next one looks again.
+        """
+        lock, filling, token = self._key("filler"), self._key("filling"), uuid.uuid4().hex
+        if not self._call("set", lock, token, nx=True, px=LOCK):
             raise StoreError(
                 f"another process fills {self._where} ({self._prefix}); wait until it has, or "
                 f"{LOCK // 1000} s if it was ended."
             )
-        self._call("set", filling, "1")
+        if self._call("get", filling) != WRITING:
+            self._call("set", filling, LOOKING)
+            if self._is_used():
+                self._call("delete", filling, lock)
+                return False
+            self._call("set", filling, WRITING)
         self._delete(kept={"specification", "offsets", "filler", "filling"})
+        pairs = packed_store(made)
         while part := dict(islice(pairs, PART)):
+            self._keep_others_out(lock, token)
             self._write({self._key(name): value for name, value in part.items()})
-            self._call("set", lock, "1", px=LOCK)
-        self._call("delete", filling, lock)
+        self._keep_others_out(lock, token)
+        self._finish(made.offsets(), filling, lock)
+        return True
+
+    def _keep_others_out(self, lock: str, token: str) -> None:
+        holder = self._call("get", lock)
+        if holder is not None and holder.decode() != token:
+            raise StoreError(
+                f"another process took over filling {self._where} ({self._prefix}), as nothing was "
+                f"heard of this one for {LOCK // 1000} s; let it end."
+            )
+        self._call("set", lock, token, px=LOCK)
+
+    def _finish(self, offsets: Offsets, *gone: str) -> None:
+        """Let others in again, and say where the stream goes on, in one step."""
+        pipe = self._redis.pipeline(transaction=True)
+        for (topic, partition), at in offsets.items():
+            pipe.hset(self._key("offsets"), f"{topic} {partition}", at)
+        pipe.delete(*gone)
+        self._execute(pipe)
 
     def _delete(self, *, kept: set[str]) -> None:
         for keys in self._scan(""):
@@ -142,8 +201,8 @@ class RedisStore(KeyValueStore):
 
     def _unfinished(self) -> StoreError:
         return StoreError(
-            f"{self._where} ({self._prefix}) is being filled from history, or that was broken off; "
-            "wait, or run the warm start again."
+            f"{self._where} ({self._prefix}) is being filled from history or from a snapshot, or "
+            "that was broken off; wait, or run the warm start or the restore again."
         )
 
     def _exchange(self, changes: Sequence[Change], offsets: Offsets) -> bool:
@@ -184,6 +243,9 @@ class RedisStore(KeyValueStore):
         pipe = self._redis.pipeline(transaction=False)
         for key, value in values.items():
             pipe.set(key, value, px=self._milliseconds)
+        self._execute(pipe)
+
+    def _execute(self, pipe: Any) -> None:
         try:
             pipe.execute()
         except self._errors as error:

@@ -14,7 +14,7 @@ import threading
 import time
 from abc import ABC, abstractmethod
 from collections import deque
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Self, TypeAlias
 
@@ -22,6 +22,7 @@ from fin_kedro.features.entity_state import Entity, EventError, Plan, Record
 from fin_kedro.features.windows import DAY, EventFeatures
 
 from .frames import (
+    Batch,
     Offsets,
     StoreError,
     check_header,
@@ -155,23 +156,20 @@ class FeatureStore(ABC):
             raise StoreError(f"snapshot {target} could not be written: {error}.") from error
 
     def restore(self, path: str | os.PathLike[str]) -> None:
-        """Take what `snapshot` wrote into this store, which must be empty."""
-        if self.statistics()["transactions"] or self.offsets():
+        """Take what `snapshot` wrote into this store, which must be empty: all of it or nothing."""
+        if not self._is_empty():
             raise StoreError(f"{path} can be restored into an empty store only; open a new one.")
-        try:
-            data = Path(path).read_bytes()
-        except OSError as error:
-            raise StoreError(f"snapshot {path} cannot be read: {error}.") from error
-        bodies, end = [], 0
-        for end, body in read_frames(data):  # noqa: B007 (the last end is looked at)
-            bodies.append(body)
-        if not bodies or end != len(data):
-            raise StoreError(f"snapshot {path} is damaged at byte {end}; take another one.")
-        check_header(self.plan, bodies[0], f"snapshot {path}")
+        self._refill(_read_snapshot(self.plan, path))
+
+    def _is_empty(self) -> bool:
+        kept = self.statistics()
+        return not (kept["transactions"] or kept["labels"] or self.offsets())
+
+    def _refill(self, batches: Iterable[Batch]) -> None:
+        """Take the batches of a snapshot into this empty store."""
         moved: dict[tuple[str, int], int] = {}
         with without_collecting():
-            for body in bodies[1:]:
-                batch = unpack_batch(body)
+            for batch in batches:
                 self._load([tuple(decode(record)) for record in batch.records], batch.labels)
                 moved.update({(topic, part): at for topic, part, at in batch.offsets})
         self.apply([], moved)
@@ -274,6 +272,23 @@ class MemoryStore(FeatureStore):
         """See `FeatureStore.offsets`."""
         with self._lock:
             return dict(self._offsets)
+
+    def restore(self, path: str | os.PathLike[str]) -> None:
+        """See `FeatureStore.restore`."""
+        with self._lock:  # nothing is acknowledged that would go if this were broken off
+            super().restore(path)
+
+    def _refill(self, batches: Iterable[Batch]) -> None:
+        try:
+            with self._filling():
+                super()._refill(batches)
+        except BaseException:
+            self._in_doubt = True  # a part of it may be here
+            raise
+
+    def _filling(self) -> contextlib.AbstractContextManager[None]:
+        """Surround a restore; where states outlive the process: so that half of one does not."""
+        return contextlib.nullcontext()
 
     def statistics(self) -> dict[str, int]:
         """See `FeatureStore.statistics`."""
@@ -513,6 +528,20 @@ def without_collecting() -> Iterator[None]:
             gc.freeze()
         if was:
             gc.enable()
+
+
+def _read_snapshot(plan: Plan, path: str | os.PathLike[str]) -> Iterator[Batch]:
+    try:
+        data = Path(path).read_bytes()
+    except OSError as error:
+        raise StoreError(f"snapshot {path} cannot be read: {error}.") from error
+    bodies, end = [], 0
+    for end, body in read_frames(data):  # noqa: B007 (the last end is looked at)
+        bodies.append(body)
+    if not bodies or end != len(data):
+        raise StoreError(f"snapshot {path} is damaged at byte {end}; take another one.")
+    check_header(plan, bodies[0], f"snapshot {path}")
+    return map(unpack_batch, bodies[1:])
 
 
 def _chunks(tables: Any, columns: list[str]) -> Iterator[list[dict[str, Any]]]:
