@@ -333,8 +333,8 @@ class Verifier:
         if getattr(dataset, "_version", None):
             version = max((p.parent.name for p in path.glob(f"*/{path.name}")), default=None)
             path = path / str(version) / path.name
-        inside = path.is_relative_to(project)
-        return {"path": str(path.relative_to(project) if inside else path), "version": version}
+        path = path.relative_to(project) if path.is_relative_to(project) else path
+        return {"path": str(path), "version": version}
 
     # The environment
 
