@@ -15,12 +15,15 @@ from pathlib import Path
 from typing import Any
 
 import nbformat
+import psutil
 import pytest
+from jupyter_client.manager import KernelManager
 from nbclient import NotebookClient
 
 from fin_kedro.kernel.execution import execute_notebook
+from fin_kedro.kernel.pool import WARM_IMPORTS
 from sealed_kernel.warm import ADDRESS, WarmHost
-from tests.conftest import QUIET, copy_project, kedro
+from tests.conftest import QUIET, ROOT, copy_project, kedro
 
 from .conftest import Printer
 
@@ -107,6 +110,50 @@ def seconds(work: Callable[[], Any]) -> float:
     start = time.perf_counter()
     work()
     return time.perf_counter() - start
+
+
+# one kernel
+
+STARTS = {"nothing imported": "1", "all a report imports": f"import {', '.join(WARM_IMPORTS)}"}
+
+
+def bench_one_kernel(say: Printer) -> None:
+    """What a kernel takes until it has answered a cell, cold and forked: the table of the docs."""
+    with WarmHost(WARM_IMPORTS) as host:
+        ways = {"cold": cold, "forked": nullcontext}
+        for what, cell in STARTS.items():
+            taken: dict[str, list[tuple[float, float]]] = {way: [] for way in ways}
+            for _ in range(ROUNDS):
+                for way, around in ways.items():
+                    with around():
+                        taken[way].append(one_kernel(cell))
+            for way, each in taken.items():
+                spent, memory = (statistics.median(column) for column in zip(*each, strict=True))
+                say(f"{what}, {way}: processor {spent:.2f} s, memory of its own {memory:.0f} MiB")
+        assert host.pid is not None
+        spent, memory = taken_by(host.pid)
+        say(f"the host, once: processor {spent:.1f} s, memory {memory:.0f} MiB")
+
+
+def one_kernel(cell: str) -> tuple[float, float]:
+    """Processor seconds and MiB of a new kernel once it has answered a cell."""
+    manager = KernelManager(kernel_name="fin-kedro")
+    manager.start_kernel(cwd=str(ROOT / "notebooks"), stderr=subprocess.DEVNULL)
+    client = manager.client()
+    client.start_channels()
+    client.wait_for_ready(timeout=120)
+    assert client.execute_interactive(cell, timeout=120)["content"]["status"] == "ok"
+    found = taken_by(manager.provisioner.pid)
+    client.stop_channels()
+    manager.shutdown_kernel(now=True)
+    return found
+
+
+def taken_by(process: int) -> tuple[float, float]:
+    """Processor seconds, and MiB that no other process shares."""
+    found = psutil.Process(process)
+    spent = found.cpu_times()
+    return spent.user + spent.system, found.memory_full_info().uss / 2**20
 
 
 # ten reports
