@@ -30,6 +30,7 @@ WHY = {
     "bentoml": "packages an approved model and serves it over HTTP",
     "catboost": "the champion: boosted trees with categoricals, missing values, monotone signs",
     "confluent-kafka": "transactions and labels from Kafka; its mock cluster serves the tests",
+    "cryptography": "Ed25519: the ledger's entries are signed",
     "duckdb": "the embedded engine that table nodes run on",
     "editables": "asked for by hatchling for the editable install",
     "fairlearn": "fairness metrics by protected attribute",

@@ -8,6 +8,7 @@ import os
 import shutil
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -45,6 +46,11 @@ QUIET = {
     "COLUMNS": "110",
 }
 os.environ.update(QUIET)
+# Tests sign ledgers in scratch folders by a key of their own, and enter no notebook in the
+# checkout's ledger. Commands in a copy of the project (`kedro` below) do as they do for anybody.
+KEYS = tempfile.TemporaryDirectory(prefix="fin-kedro-keys-")
+OWN = {"FIN_KEDRO_SIGNING_KEY": f"{KEYS.name}/signing_key.pem", "FIN_KEDRO_SCRATCH": "1"}
+os.environ.update(OWN)
 
 Kedro = Callable[..., subprocess.CompletedProcess[str]]
 
@@ -68,10 +74,11 @@ def copy_project(target: Path) -> Path:
 
 def kedro(project: Path, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
     """Run a kedro command in a project, as a person would type it."""
+    inherited = {name: value for name, value in os.environ.items() if name not in OWN}
     return subprocess.run(
         [sys.executable, "-m", "kedro", *arguments],
         cwd=project,
-        env={**os.environ, **QUIET, "PYTHONPATH": str(project / "src"), **environment},
+        env={**inherited, **QUIET, "PYTHONPATH": str(project / "src"), **environment},
         capture_output=True,
         text=True,
         timeout=600,

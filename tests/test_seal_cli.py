@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
+from fin_kedro.governance.ledger import Ledger
 from fin_kedro.seal_cli import seal_group
 from tests.kernel.sealed_house import FILES, RUN, make_house
 
@@ -54,6 +55,19 @@ def test_a_check_fails_when_the_data_changed(house: Path) -> None:
     assert "differs" not in said("check", RUN)
     (house / FILES["metrics"] / RUN / "metrics.json").write_text("{}")
     assert "1 of 12 differ" in said("check", RUN, code=1)
+
+
+def test_a_check_says_who_signed_and_that_an_entry_is_gone(house: Path) -> None:
+    keys = said("signers")
+    key = Ledger(house / "data/governance/ledger.sqlite").signers()[0]
+    assert "2 entries, head 2:" in keys and f"{key.key}  not listed, 2 entries" in keys
+    assert key.fingerprint in keys and key.text in keys
+    head = keys.split("head ")[1].split()[0]
+    assert f"signed by {key.key}" in said("check", RUN, "--head", head)
+    assert "the tail of the ledger was cut off" in said("check", "--head", f"9{head}", code=1)
+    (house / "data/governance/ledger.sqlite").unlink()
+    text = said("check", RUN, code=1)
+    assert "ledger entry" in text and "gone" in text and "1 of 12 differ" in text
 
 
 def test_two_runs_are_compared(house: Path) -> None:

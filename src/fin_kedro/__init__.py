@@ -30,15 +30,18 @@ def settle() -> None:
 
     Sums and logarithms come out alike on any number of cores and on any processor of a family, if
     numeric libraries find their variables when they are imported. What somebody has set stays, and
-    the run's seal says so.
+    the run's seal says so. Time zone and locale are no choice: a run is the same in any shell.
 
     kedro-mlflow's own model class lacks type hints, and MLflow says so at every start. The
     plugin is imported anyway; here its warning is caught, as libraries under it override a filter.
     """
+    from sealed_kernel.fixed import settle_place
+
     # Imports make a million lasting objects; looking them through again and again for garbage
     # took a sixth of the time that a start takes.
     gc.set_threshold(100_000, 50, 100)
     _fix_numbers()
+    settle_place()
     with warnings.catch_warnings(record=True):
         import kedro_mlflow.mlflow  # noqa: F401
 

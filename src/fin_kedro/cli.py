@@ -91,7 +91,7 @@ def release(workflow: str, version: str | None, env: str | None) -> None:
 @env_choice
 @plain_errors
 def models(workflow: str | None, env: str | None) -> None:
-    """List registered models: which state, since when, by whom."""
+    """List registered models: which state, since when, by whom, and whose key signed that."""
     from rich.console import Console
     from rich.table import Table
 
@@ -99,9 +99,8 @@ def models(workflow: str | None, env: str | None) -> None:
     from fin_kedro.governance.registry import model_states
 
     ledgers = {str(p["release"]["ledger"]) for _, p in _workflows(_config(env))}
-    table = Table(
-        "workflow", "version", "state", "since (UTC)", "by", "digest", box=None, header_style="bold"
-    )
+    columns = ("workflow", "version", "state", "since (UTC)", "by", "digest", "signed by")
+    table = Table(*columns, box=None, header_style="bold")
     for path in sorted(ledgers):
         ledger = Ledger(path)
         ledger.verify()
@@ -114,6 +113,7 @@ def models(workflow: str | None, env: str | None) -> None:
                     state.since[:19],
                     state.by,
                     state.digest[:12],
+                    ledger.signed_by(state.entry),
                 )
     if not table.rows:
         click.echo(f"No model is registered yet. `kedro run{_env_option(env)}` makes a candidate.")

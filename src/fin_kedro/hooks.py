@@ -15,7 +15,7 @@ from kedro.pipeline.node import Node
 
 from fin_kedro.kernel.config import data_folder
 from fin_kedro.kernel.faults import close_killed_runs, tell_plainly
-from fin_kedro.kernel.loads import note_loads
+from fin_kedro.kernel.loads import note_data
 from fin_kedro.kernel.sealing import RUN_CONTEXT, RunRecord, keep_seal
 from fin_kedro.kernel.summary import (
     RunClock,
@@ -91,8 +91,8 @@ class SealHooks:
 
     @hook_impl
     def after_catalog_created(self, catalog: Any) -> None:
-        """In a kernel, let the notebook's sign say which data it has loaded."""
-        note_loads(catalog)
+        """In a kernel, let the notebook's sign and seal say which data it loads and saves."""
+        note_data(catalog, root=self._record.root)
 
     @hook_impl
     def before_pipeline_run(

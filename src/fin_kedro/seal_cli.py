@@ -61,22 +61,56 @@ def show(run: str, as_json: bool, env: str | None) -> None:
 
 @seal_group.command()
 @click.argument("run", default="latest")
+@click.option(
+    "--head", metavar="NUMBER:HASH",
+    help="of the ledger, as it was kept elsewhere: finds a ledger whose tail was cut off",
+)  # fmt: skip
 @env_choice
 @plain_errors
-def check(run: str, env: str | None) -> None:
-    """Compute anew what the seal of RUN says: its digests, its data on disk, its ledger entry."""
+def check(run: str, head: str | None, env: str | None) -> None:
+    """Compute anew what the seal of RUN says: its digests, its data on disk, its ledger entry.
+
+    The whole ledger is verified, chain and signatures.
+    """
     from fin_kedro.kernel.seal import find_seal
     from fin_kedro.kernel.seal_check import check_on_disk
+    from fin_kedro.kernel.seal_entries import ENTRY
 
     project = project_folder()
     path = find_seal(project, run, env)
-    findings = check_on_disk(path, project=project, env=env)
+    findings = check_on_disk(path, project=project, env=env, head=head)
     for finding in findings:
         colour = {"differs": "red", "gone": "yellow"}.get(finding.verdict)
         click.secho(f"{finding.what:<40} {finding.verdict:<8} {finding.detail}", fg=colour)
-    wrong = sum(finding.verdict == "differs" for finding in findings)
+    # data may be gone in all honesty (`make clean`), an entry of the ledger may not
+    wrong = sum(f.verdict == "differs" or (f.verdict, f.what) == ("gone", ENTRY) for f in findings)
     if wrong:
         raise ValueError(f"{wrong} of {len(findings)} differ from the seal {path}.")
+
+
+@seal_group.command()
+@env_choice
+@plain_errors
+def signers(env: str | None) -> None:
+    """List the keys that have signed in the ledger, and verify it, chain and signatures.
+
+    Ask the holder of a key for its fingerprint before you list it in conf/base/signers.yml.
+    """
+    from fin_kedro.governance.ledger import Ledger
+    from fin_kedro.governance.signing import trusted_signers
+    from fin_kedro.kernel.seal_entries import workflow_ledgers
+
+    for path in sorted(set(workflow_ledgers(project_folder(), env).values())):
+        ledger = Ledger(path)
+        entries, trusted = ledger.entries(), trusted_signers(Path(path))
+        head = entries[-1].head if entries else "none"
+        click.echo(f"{path}: {len(entries)} entries, head {head}")
+        for signer in ledger.signers():
+            count = sum(entry.signer == signer.key for entry in entries)
+            name = trusted.name_of(signer.key) or "not listed"
+            click.echo(f"  {signer.key}  {name}, {count} entries")
+            click.echo(f"    fingerprint {signer.fingerprint}\n    public key  {signer.text}")
+        ledger.verify()
 
 
 @seal_group.command()
@@ -166,7 +200,8 @@ def _when(occasion: Mapping[str, Any]) -> str:
 
 def _code(code: Mapping[str, Any]) -> str:
     commit = code["commit"][:12] if code["commit"] else "no git"
-    return f"{commit}{', with changes not committed' if code['dirty'] else ''}"
+    withheld = f", withheld: {code['patch_withheld']}" if "patch_withheld" in code else ""
+    return f"{commit}{', with changes not committed' if code['dirty'] else ''}{withheld}"
 
 
 def _environment(environment: Mapping[str, Any]) -> str:

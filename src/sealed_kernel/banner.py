@@ -9,6 +9,7 @@ import html as markup
 import platform
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import PurePath
 from typing import Any
 
 from sealed_kernel.code import CodeState
@@ -29,7 +30,8 @@ class Sign:
     """What is known of a kernel at one moment.
 
     `departures`: fixed conditions that do not hold, as `fixed.departures` gives them. `data` and
-    `mixed` as `data_log.loaded` and `data_log.mixed` give them. `findings` is None when the
+    `mixed` as `data_log.loaded` and `data_log.mixed` give them; `read` and `saved`, which a
+    notebook keeps, as `data_log.every` and `data_log.saved` do. `findings` is None when the
     document is not known; `enforced` when the kernel refuses to run in another environment.
     """
 
@@ -38,6 +40,8 @@ class Sign:
     departures: Mapping[str, str | None] = field(default_factory=dict)
     data: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     mixed: Mapping[str, Sequence[str | None]] = field(default_factory=dict)
+    read: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    saved: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     findings: tuple[Finding, ...] | None = None
     executions: tuple[Execution, ...] = ()
     enforced: bool = False
@@ -152,10 +156,14 @@ def fingerprint(sign: Sign) -> dict[str, Any]:
         "conditions": dict(sign.departures),
         "commit": sign.code.commit,
         "dirty": sign.code.dirty,
-        "data": {
-            name: {key: entry.get(key) for key in ("version", "sha256")}
-            for name, entry in sign.data.items()
-        },
+        "data": {name: _inside(entry) for name, entry in sign.read.items()},
+        "saved": {name: _inside(entry) for name, entry in sign.saved.items()},
         "cells": None if sign.findings is None else [str(finding) for finding in sign.findings],
         "executions": [[e.source, e.count, e.cell] for e in sign.executions],
     }
+
+
+def _inside(entry: Mapping[str, Any]) -> dict[str, Any]:
+    """What is known of a dataset, without a path that leads out of the project."""
+    away = PurePath(entry.get("path") or "").is_absolute()
+    return {**entry, "path": None} if away else dict(entry)

@@ -5,14 +5,16 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Callable, Iterable, Mapping
+from importlib.metadata import entry_points
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import click
 from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
 from papermill.clientwrap import PapermillNotebookClient
 from papermill.engines import NotebookExecutionManager
 from papermill.exceptions import PapermillException
+from papermill.iorw import papermill_io
 from papermill.log import logger
 from papermill.utils import merge_kwargs, remove_args
 
@@ -38,6 +40,7 @@ Progress = Callable[[int, int], None]
 WATCH = '__import__("sealed_kernel.watch", fromlist=["watch"])'
 REPORT, LAST_REPORT = f"{WATCH}.report()", f"{WATCH}.report(last=True)"
 NOTICED = "fin_kedro_noticed"
+SEALER = "sealed_kernel.sealer"
 PATIENCE = 120  # seconds for what no cell is to blame for; a busy machine is no failure
 
 
@@ -64,6 +67,7 @@ def execute(
     ask: Mapping[str, str] | None = None,
     progress: Progress | None = None,
     variables: Mapping[str, str] | None = None,
+    seal: bool = True,
     start_timeout: int = 60,
     execution_timeout: int | None = None,
     **options: Any,
@@ -73,8 +77,9 @@ def execute(
     `screen`: what no output may show (the project's own by default). `gates`: gates that must be
     reached beside those that the notebook declares. `ask`: expressions for the kernel to answer
     at the end, kept as texts in `metadata["fin_kedro"]["answers"]`. `progress`: called with
-    (cells done, cells in all). `variables` are put over the kernel's environment. The rest is
-    papermill's.
+    (cells done, cells in all). `variables` are put over the kernel's environment. `seal`: let
+    the package that seals, if one is installed (`find_sealer`), seal what was executed. The rest
+    is papermill's.
     """
     del autosave_cell_every  # it would save outputs before they are screened
     folder = options.get("resources", {}).get("metadata", {}).get("path") or os.getcwd()
@@ -84,6 +89,7 @@ def execute(
     except (RefusalError, ParameterError) as error:
         raise Refused(str(error)) from error
     nb.metadata.pop("fin_kedro", None)
+    sealer = find_sealer(nb, options.get("input_path")) if seal else None
     manager = NotebookExecutionManager(
         nb,
         output_path=output_path,
@@ -102,15 +108,60 @@ def execute(
     settings.setdefault("kernel_manager_class", ReportKernelManager)
     settings.setdefault("iopub_timeout", PATIENCE)
     client = WatchedClient(manager, **settings)
-    client.screen, client.asked, client.progress = screen, dict(ask or {}), progress
+    client.screen, client.progress = screen, progress
+    client.asked = {**(ask or {}), **(sealer.ask if sealer else {})}
     client.declared = declared_gates(nb, gates)
     manager.notebook_start()
     try:
         client.execute(env={**kernel_environment(), **(variables or {})})
     finally:
         manager.cleanup_pbar()
+        _seal(sealer, manager.nb)
         manager.notebook_complete()
     return manager.nb
+
+
+class Sealer(Protocol):
+    """Seals one execution: `ask` goes to the kernel at its end, `seal` gets what was executed."""
+
+    ask: Mapping[str, str]
+
+    def seal(self, executed: Any) -> None:
+        """Put a seal into an executed notebook's metadata."""
+
+
+def find_sealer(nb: Any, input_path: str | None) -> Sealer | None:
+    """What seals this execution, by the entry point `sealed_kernel.sealer`; None without one.
+
+    It is made of the notebook and its file. A notebook that comes from no file (standard input,
+    another machine) is not sealed.
+    """
+    source = _source(input_path)
+    for point in entry_points(group=SEALER) if source else ():
+        try:
+            made: Sealer = point.load()(nb, source)
+        except ImportError as error:
+            logger.warning("not sealed: %s cannot be imported (%s)", point.value, error)
+        else:
+            return made
+    return None
+
+
+def _source(input_path: str | None) -> Path | None:
+    """The notebook's file; papermill may have changed the folder since it read it."""
+    read_in = getattr(papermill_io.get_handler("."), "_cwd", None)
+    places = [Path(folder, str(input_path)) for folder in (read_in, ".") if folder]
+    return next((place.resolve() for place in places if input_path and place.is_file()), None)
+
+
+def _seal(sealer: Sealer | None, nb: Any) -> None:
+    """Seal; whatever goes wrong with that, what was executed is kept."""
+    if sealer is None:
+        return
+    try:
+        sealer.seal(nb)
+    except Exception as error:
+        logger.warning("the seal is not complete: %s: %s", type(error).__name__, error)
 
 
 class WatchedClient(PapermillNotebookClient):

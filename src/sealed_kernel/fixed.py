@@ -33,8 +33,9 @@ PROCESSOR = {
 }
 if platform.machine().lower() not in ("x86_64", "amd64"):
     PROCESSOR = {}  # the names are of that family only
+HASH_SEED = "PYTHONHASHSEED"
 PLACE = {
-    "PYTHONHASHSEED": "0",
+    HASH_SEED: "0",
     "TZ": "UTC",
     "LC_ALL": "C.UTF-8",
     # 1 January 1980: the date in pictures and archives; zip files know no earlier one
@@ -97,6 +98,15 @@ def settle_environment(*, overrule: bool = True, kernel: bool = False) -> dict[s
     return changed
 
 
+def settle_place() -> None:
+    """Put time zone, locale and the date in pictures into this process, whatever was set before.
+
+    The hash seed is left out: Python reads it once, at its start.
+    """
+    os.environ.update({n: value for n, value in PLACE.items() if n != HASH_SEED})
+    _follow_environment()
+
+
 def _follow_environment() -> None:
     """Make the C library look at TZ and LC_ALL again."""
     if hasattr(time, "tzset"):
@@ -116,8 +126,8 @@ def departures(environment: Mapping[str, str] | None = None) -> dict[str, str | 
         for name, value in FIXED_ENVIRONMENT.items()
         if name not in NO_TELEMETRY and found.get(name) != value
     }
-    if environment is None and sys.flags.hash_randomization and "PYTHONHASHSEED" not in wrong:
-        wrong["PYTHONHASHSEED"] = None
+    if environment is None and sys.flags.hash_randomization and HASH_SEED not in wrong:
+        wrong[HASH_SEED] = None
     return wrong
 
 
@@ -128,6 +138,7 @@ def settle_process(seed: int = SEED) -> None:
     `numpy.random.default_rng()` without a seed stays random: no library offers a way to fix it.
     """
     random.seed(seed)
+    _Settler.seed = seed
     _Settler.actions = {
         "numpy.random": lambda module: module.seed(seed),
         "matplotlib": _settle_matplotlib,
@@ -139,6 +150,11 @@ def settle_process(seed: int = SEED) -> None:
         sys.meta_path.insert(0, _Settler())
 
 
+def settled_seed() -> int | None:
+    """What `settle_process` gave this process's global generators; None where it was not called."""
+    return _Settler.seed
+
+
 def _settle_matplotlib(matplotlib: Any) -> None:
     matplotlib.rcdefaults()  # a matplotlibrc in somebody's home would change every picture
     matplotlib.rcParams["svg.hashsalt"] = SALT
@@ -148,6 +164,7 @@ class _Settler(MetaPathFinder):
     """Lets Python import as ever, and settles a module as soon as it is there."""
 
     actions: ClassVar[dict[str, Callable[[Any], None]]] = {}
+    seed: ClassVar[int | None] = None
 
     def find_spec(
         self, fullname: str, path: Any = None, target: ModuleType | None = None

@@ -73,6 +73,8 @@ class SealedKernel(IPythonKernel):
             departures=fixed.departures(),
             data=data_log.loaded(),
             mixed=data_log.mixed(),
+            read=data_log.every(),
+            saved=data_log.saved(),
             findings=self._findings(),
             executions=tuple(self._executions),
             enforced=self._enforced,

@@ -265,3 +265,23 @@ def bench_sealed_run(say: Printer, small: Path, tmp_path: Path) -> None:
         f"by the run's own clock the run waited {statistics.median(waited):.1%} of its time, and "
         f"{statistics.median(beside):.1%} of a processor worked beside it"
     )
+
+
+# the ledger
+
+
+def bench_signed_ledger(say: Printer, tmp_path: Path) -> None:
+    """Entries appended as a run appends its own, each on disk before the next; then verified."""
+    from fin_kedro.governance.ledger import Ledger
+
+    event = {"event": "run_sealed", "run": "x" * 24, "seal": "a" * 64, "outcome": "completed"}
+    ledger = Ledger(tmp_path / "ledger.sqlite")
+    first = seconds(lambda: ledger.append(**event))
+    rest = [seconds(lambda: ledger.append(**event)) for _ in range(200)]
+    key, content = ledger.prepare(), b"x" * 500
+    signing = [seconds(lambda: key.sign(content)) for _ in range(200)]
+    parts = {
+        "an entry": statistics.median(rest), "of it the signature": statistics.median(signing),
+        "the first of a process": first, "verifying one": seconds(ledger.verify) / 201,
+    }  # fmt: skip
+    say("ledger: " + ", ".join(f"{name} {spent * 1e3:.2f} ms" for name, spent in parts.items()))

@@ -1,4 +1,4 @@
-"""One seed gives the same content: elsewhere, with other threads and hashes.
+"""One seed gives the same content: elsewhere, with other threads, hashes and place.
 
 One core instead of several: test_faults, whose last run has one.
 """
@@ -31,6 +31,7 @@ OTHER_BYTES = {
 SETTINGS = {
     "FIN_KEDRO_THREADS": "2", "OMP_NUM_THREADS": "2", "OPENBLAS_NUM_THREADS": "2",
     "MKL_NUM_THREADS": "2", "PYTHONHASHSEED": "17",
+    "TZ": "Asia/Tokyo", "LANG": "de_DE.UTF-8", "LC_ALL": "tr_TR.UTF-8", "SOURCE_DATE_EPOCH": "1",
 }  # fmt: skip
 
 

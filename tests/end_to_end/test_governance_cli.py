@@ -77,7 +77,8 @@ def test_the_registered_model_has_a_signature_and_predicts_its_example(
 def test_models_shows_the_validated_candidate(project: Path) -> None:
     listed = kedro(project, "models")
     assert listed.returncode == 0, listed.stderr
-    assert re.search(r"credit\s+1\s+validated\s+\S+\s+trainer", listed.stdout), listed.stdout
+    row = r"credit\s+1\s+validated\s+\S+\s+trainer\s+\w{12}\s+[0-9a-f]{16}\s"  # the key that signed
+    assert re.search(row, listed.stdout), listed.stdout
     assert ledger_events(project / "data/governance/ledger.sqlite") == ["registered", "validated"]
 
 

@@ -54,6 +54,7 @@ def _is_kept_as_far_as_it_came(ours: Answer, trap: Trap) -> None:
     assert blamed.outputs[-1].output_type == "error"
     assert ours.kept.metadata.fin_kedro.error.line == blamed.source.splitlines()[0]
     assert "failed" in statuses(ours.kept)
+    assert ours.kept.metadata.fin_kedro.seal.content.outcome == "failed"
 
 
 @pytest.mark.parametrize("trap", ALL, ids=named)

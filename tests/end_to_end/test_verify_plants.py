@@ -9,6 +9,7 @@ import json
 import re
 import shutil
 import stat
+import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Mapping
@@ -22,10 +23,10 @@ import more_itertools
 import pandas as pd
 import pytest
 
-from fin_kedro.kernel.canonical import json_hash
+from fin_kedro.governance.ledger import Ledger
+from fin_kedro.kernel.canonical import content_hash, json_hash
 from fin_kedro.kernel.conditions import World
-from fin_kedro.kernel.execution import execute_notebook
-from fin_kedro.kernel.seal import SealError, make_seal
+from fin_kedro.kernel.seal import SealError, find_seal, make_seal, read_seal
 from fin_kedro.kernel.verify import Verification, Verifier, open_sealed
 from tests.conftest import kedro
 from tests.end_to_end.tiny_project import RAW, VERSION, applications, make_tiny, replace
@@ -138,6 +139,18 @@ def other_ridge(content: Any) -> None:
     content["parameters"]["model"]["ridge"] = 5.0
 
 
+def alter_together(project: Path) -> None:
+    """One decision in a stored output, and the seal as if the run had made it so."""
+    change_scores(project)
+    digest = content_hash(next((project / "data/07/scores.parquet").glob("*/scores.parquet")))
+
+    def other_scores(content: Any) -> None:
+        content["steps"]["score"]["written"]["scores"] = digest
+        content["data"]["written"]["scores"] = digest
+
+    change_seal(project, other_scores, anew=True)
+
+
 CODE, DATA, CONF = {"code": "now"}, {"data": "now"}, {"parameters": "now"}
 SHIFT = edited(
     NODES, "outcome = ", "probability = probability + decision.get('shift', 0)\n    outcome = "
@@ -216,6 +229,11 @@ PLANTS = (
         grade="D", cause="seal", factors=("seal",), first="fit", detail="model",
     ),
     Plant(
+        name="the seal and an output altered together, with new digests",
+        change=alter_together, grade="D", cause="seal", factors=("seal",), first="score",
+        detail="ledger entry 1 states",
+    ),
+    Plant(
         name="a parameter in the seal altered, with new digests",
         change=lambda p: change_seal(p, other_ridge, anew=True),
         grade="none", cause="seal", detail="model",
@@ -247,6 +265,10 @@ PLANTS = (
         change=edited("notebooks/mean.ipynb", "mean = 0.25", "mean = 0.5"),
         grade="D", cause="factor", factors=("code",), first="cell 2", detail="mean.ipynb",
     ),
+    Plant(
+        name="one data cell that a notebook read", change=change_cell, run="notebook",
+        grade="D", cause="factor", factors=("data",), first="cell 2", detail="applications",
+    ),
 )  # fmt: skip
 
 
@@ -261,12 +283,26 @@ def seal_runs(folder: Path) -> dict[str, Path]:
         chosen = ["--pipelines", *options] if options else []
         done = kedro(sealed[name], "run", *chosen)
         assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
-    target = sealed["notebook"] / "data/mean.ipynb"
-    notebook = sealed["notebook"] / "notebooks/mean.ipynb"
-    result = execute_notebook(notebook=notebook, html=False)
-    assert result.error is None, result.error
-    target.write_text(result.notebook_json, encoding="utf-8")
+    enter(sealed["main"])
+    papermill(sealed["notebook"])
     return sealed
+
+
+def papermill(project: Path) -> None:
+    """Execute the notebook by papermill's own command, with our engine."""
+    command = ("papermill", "--engine", "fin-kedro", "--cwd", "notebooks", "--no-progress-bar")
+    done = subprocess.run(
+        [sys.executable, "-m", *command, "notebooks/mean.ipynb", "data/mean.ipynb"],
+        cwd=project, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr[-3000:]
+
+
+def enter(project: Path) -> None:
+    """Enter the run in the ledger, as runs of a workflow (nodes in its namespace) are entered."""
+    seal = read_seal(find_seal(project, "latest"))
+    run = {"run": seal["occasion"]["run"], "seal": seal["digest"]}
+    Ledger(project / "data/ledger.sqlite").append(event="run_sealed", **run)
 
 
 @dataclass(frozen=True)

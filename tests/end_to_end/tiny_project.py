@@ -138,6 +138,7 @@ PARAMETERS = """
     crowd: {rows: 60000}
     lots: {rows: 20}
     run_context: {}
+    tiny: {release: {ledger: "${project:data/ledger.sqlite}"}}
 """
 VERIFICATION = """
     at_least: B
@@ -169,8 +170,9 @@ FILES = {
     "conf/base/contracts/applications.json": '{"largest_debt": 0.95}\n',
 }
 CELLS = (
-    "import pandas as pd\n\nmean = 0.25\nprint('read')",
-    "rows = pd.DataFrame({'x': range(5)})\nprint('mean', rows['x'].mean() * mean)",
+    "from fin_kedro.kernel.evidence import open_catalog\n\nmean = 0.25\nprint('read')",
+    "rows = open_catalog(project_path='..').load('applications')\n"
+    "print('mean', rows['debt'].mean() * mean)",
     "print('the end')",
 )
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
+import shutil
 import signal
 import sqlite3
 import subprocess
@@ -11,8 +13,19 @@ import time
 from pathlib import Path
 
 import pytest
+import yaml
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from fin_kedro.governance.ledger import Ledger, LedgerError
+from fin_kedro.governance.ledger import Ledger, LedgerError, _Row
+from fin_kedro.governance.signing import (
+    KEY_FILE,
+    KEY_VARIABLE,
+    SIGNERS_FILE,
+    SigningError,
+    SigningKey,
+    signing_key,
+)
 from tests.conftest import ROOT
 
 WRITER = """
@@ -43,7 +56,8 @@ def ledger(tmp_path: Path) -> Ledger:
 def tamper(tmp_path: Path, *statements: str) -> None:
     """Change the file as someone with SQLite could: without the triggers."""
     with sqlite3.connect(tmp_path / "ledger.sqlite") as connection:
-        for statement in ("DROP TRIGGER no_update", "DROP TRIGGER no_delete", *statements):
+        names = connection.execute("SELECT name FROM sqlite_master WHERE type = 'trigger'")
+        for statement in (*(f"DROP TRIGGER {name}" for (name,) in names.fetchall()), *statements):
             connection.execute(statement)
 
 
@@ -93,6 +107,183 @@ def test_a_change_behind_its_back_is_found(ledger: Ledger, tmp_path: Path, what:
         ledger.verify()
 
 
+# Signatures: what an attacker does who computes every hash anew
+
+
+def rows_of(path: Path) -> list[_Row]:
+    return Ledger(path)._rows()
+
+
+def rewrite(path: Path, rows: list[_Row]) -> None:
+    """Write a ledger anew with these rows, whatever they hold."""
+    path.unlink(missing_ok=True)
+    with Ledger(path)._transaction() as connection:
+        for row in rows:
+            connection.execute("INSERT INTO ledger VALUES (?, ?, ?, ?, ?)", row[:5])
+            if row.key:
+                connection.execute(
+                    "INSERT OR IGNORE INTO signers VALUES (?, ?)", (row.key, row.public)
+                )
+                signed = (row.number, row.key, row.signature)
+                connection.execute("INSERT INTO signatures VALUES (?, ?, ?)", signed)
+
+
+def chained(rows: list[_Row], key: SigningKey | None = None) -> list[_Row]:
+    """The rows numbered and hashed anew; signed anew too, by ``key``, if one is given."""
+    previous, made = "0" * 64, []
+    for number, row in enumerate(rows, 1):
+        text = f"{number}\n{row.at}\n{row.text}\n{previous}"
+        digest = hashlib.sha256(text.encode()).hexdigest()
+        new = row._replace(number=number, previous=previous, hash=digest)
+        if key is not None:
+            signed = key.sign(new.signed)
+            new = new._replace(key=key.signer.key, public=key.signer.text, signature=signed)
+        made.append(new)
+        previous = digest
+    return made
+
+
+def edited(rows: list[_Row], place: int) -> list[_Row]:
+    changed = rows[place]._replace(text=rows[place].text.replace("Ada", "Eve"))
+    return [*rows[:place], changed, *rows[place + 1 :]]
+
+
+ATTACKS = {
+    "edited and chained anew": lambda rows, n: chained(edited(rows, n)),
+    "removed and chained anew": lambda rows, n: chained([*rows[:n], *rows[n + 1 :]]),
+    "repeated and chained anew": lambda rows, n: chained([*rows[:n], rows[n - 1], *rows[n:]]),
+    "its signature taken off": lambda rows, n: [
+        row._replace(key=None) if place == n else row for place, row in enumerate(rows)
+    ],
+    "another entry's signature": lambda rows, n: [
+        row._replace(signature=rows[n - 1].signature) if place == n else row
+        for place, row in enumerate(rows)
+    ],
+    "another key under the same name": lambda rows, n: [
+        row._replace(public=FOREIGN.signer.text) for row in rows
+    ],
+}
+FOREIGN = signing_key(Path(os.environ[KEY_VARIABLE]).with_name("foreign.pem"))
+
+
+@pytest.fixture(scope="module")
+def signed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A ledger of six signed entries; read only."""
+    path = tmp_path_factory.mktemp("signed") / "ledger.sqlite"
+    for version in range(6):
+        Ledger(path).append(event="approved", version=str(version), by="Ada")
+    return path
+
+
+@settings(max_examples=20)
+@given(what=st.sampled_from(sorted(ATTACKS)), place=st.integers(1, 4))
+def test_what_is_hashed_anew_but_not_signed_anew_is_found(
+    signed: Path, what: str, place: int
+) -> None:
+    path = signed.with_name("attacked.sqlite")
+    rewrite(path, ATTACKS[what](rows_of(signed), place))
+    first = 0 if "same name" in what else place
+    with pytest.raises(LedgerError, match=f"broken at entry {first + 1}: .*(sign|key)"):
+        Ledger(path).verify()
+
+
+def test_an_entry_says_who_signed_it(signed: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    ledger = Ledger(shutil.copy(signed, signed.with_name("two.sqlite")))
+    own = ledger.prepare().signer
+    monkeypatch.setenv(KEY_VARIABLE, str(Path(os.environ[KEY_VARIABLE]).with_name("foreign.pem")))
+    ledger.append(event="approved", by="Bo")
+    assert ledger.verify() == ledger.entries()[-1].hash
+    assert ledger.signers() == [own, FOREIGN.signer]
+    assert [ledger.signed_by(e) for e in ledger.entries()[-2:]] == [own.key, FOREIGN.signer.key]
+
+
+@pytest.fixture
+def house(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A project with a ledger of one entry that is older than signing, and one that is signed."""
+    monkeypatch.delenv(KEY_VARIABLE)
+    (tmp_path / "conf/base").mkdir(parents=True)
+    (tmp_path / "pyproject.toml").touch()
+    path = tmp_path / "data/ledger.sqlite"
+    path.parent.mkdir()
+    old = _Row(0, "2026-01-01", '{"by": "Ada", "event": "registered"}', "", "", None, None, None)
+    rewrite(path, chained([old]))
+    with sqlite3.connect(path) as connection:  # as it was written then
+        connection.executescript("DROP TABLE signatures; DROP TABLE signers")
+    assert Ledger(path).verify() == rows_of(path)[0].hash
+    Ledger(path).append(event="approved", by="Ada")
+    return path
+
+
+def trust(ledger: Path, signers: dict[str, str], **more: int) -> None:
+    listed = {"signers": signers, **more}
+    (ledger.parents[1] / SIGNERS_FILE).write_text(yaml.safe_dump(listed))
+
+
+def test_a_key_is_made_in_the_project_and_old_entries_stay(house: Path) -> None:
+    key = house.parents[1] / KEY_FILE
+    assert key.stat().st_mode & 0o777 == 0o600
+    assert [path.name for path in key.parent.iterdir()] == [key.name]
+    first, second = Ledger(house).entries()
+    assert "older than signing" in Ledger(house).signed_by(first)
+    assert second.signer == signing_key(key).signer.key
+    rewrite(house, chained(edited(rows_of(house), 0)))
+    with pytest.raises(LedgerError, match="broken at entry 2: .*chained anew"):
+        Ledger(house).verify()
+
+
+def test_only_listed_keys_may_sign(house: Path) -> None:
+    own = signing_key(house.parents[1] / KEY_FILE).signer
+    trust(house, {"ada": own.text})
+    with pytest.raises(LedgerError, match="entry 1: it is not signed, .* lets 0 of the first"):
+        Ledger(house).verify()
+    trust(house, {"ada": own.text}, unsigned=1)
+    Ledger(house).verify()
+    assert Ledger(house).signed_by(Ledger(house).entries()[1]) == f"ada ({own.key})"
+    rows = rows_of(house)
+    rewrite(house, chained(edited(rows, 0), FOREIGN))  # all of it made anew, by his own key
+    with pytest.raises(LedgerError, match=f"entry 1: .*{FOREIGN.signer.fingerprint}.*not list"):
+        Ledger(house).verify()
+    trust(house, {"ada": "no key"})
+    with pytest.raises(SigningError, match=r"signers\.yml cannot be read.*kedro seal signers"):
+        Ledger(house).verify()
+
+
+def test_a_cut_tail_is_found_by_its_signatures_or_a_head_kept_elsewhere(
+    ledger: Ledger, tmp_path: Path
+) -> None:
+    head = ledger.entries()[-1].head
+    ledger.verify(head=head)
+    tamper(tmp_path, "DELETE FROM ledger WHERE number = 3")
+    with pytest.raises(LedgerError, match="entry 3: entries up to 3 were signed"):
+        ledger.verify()
+    tamper(tmp_path, "DELETE FROM signatures WHERE number = 3")
+    ledger.verify()
+    with pytest.raises(LedgerError, match="entry 3: the head kept elsewhere is entry 3"):
+        ledger.verify(head=head)
+    with pytest.raises(LedgerError, match="entry 2: it is not the one whose head"):
+        ledger.verify(head=f"2:{head[2:]}")
+    with pytest.raises(LedgerError, match="write NUMBER:HASH"):
+        ledger.verify(head="2")
+
+
+def test_without_a_key_nothing_is_recorded_and_the_next_step_is_said(
+    ledger: Ledger, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "no.pem").write_text("no key")
+    for named, words in (
+        ("no.pem", "holds no Ed25519"),
+        ("no.pem/x.pem", "cannot be read or made"),
+    ):
+        monkeypatch.setenv(KEY_VARIABLE, str(tmp_path / named))
+        with pytest.raises(SigningError, match=f"{words}.*Nothing was recorded.*(move it|name an)"):
+            ledger.append(event="approved")
+    monkeypatch.delenv(KEY_VARIABLE)
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(SigningError, match="lies in no project"):
+        ledger.append(event="approved")
+    assert len(ledger.entries()) == 3
+
+
 def test_a_renumbered_removal_is_found(ledger: Ledger, tmp_path: Path) -> None:
     tamper(tmp_path, CHANGES["a removed entry"], "UPDATE ledger SET number = 2 WHERE number = 3")
     with pytest.raises(LedgerError, match="broken at entry 2"):
@@ -124,12 +315,14 @@ def test_a_file_that_is_no_ledger_is_named(tmp_path: Path) -> None:
         Ledger(path).append(event="registered")
 
 
-def test_two_processes_append_at_once(tmp_path: Path) -> None:
+def test_two_processes_append_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "ledger.sqlite"
+    monkeypatch.setenv(KEY_VARIABLE, str(tmp_path / "key.pem"))  # the first writer makes it
     both = [writer(path, name, 50) for name in ("credit", "fraud")]
     assert [process.wait(60) for process in both] == [0, 0]
     ledger = Ledger(path)
     ledger.verify()
+    assert ledger.signers() == [signing_key(tmp_path / "key.pem").signer]
     for name in ("credit", "fraud"):
         found = [e.event["version"] for e in ledger.entries(workflow=name)]
         assert found == [str(i) for i in range(50)]

@@ -11,6 +11,7 @@ import pytest
 
 from fin_kedro.checks.calibration import brier
 from fin_kedro.kernel.code_state import code_state, commit_state, package_hash, source_folder
+from fin_kedro.kernel.withholding import not_executable
 
 
 def git(project: Path, *arguments: str) -> str:
@@ -61,7 +62,10 @@ def test_a_patch_makes_the_tree_again(tree: Path, tmp_path: Path) -> None:
 
 
 def test_what_a_run_does_not_read_and_what_is_ones_own_is_no_new_file(tree: Path) -> None:
-    for name in ("notes.txt", "docs/new.md", "conf/local/credentials.yml", "data/x.csv"):
+    names = ("notes.txt", "docs/new.md", "conf/local/credentials.yml", "data/x.csv")
+    secrets = ("conf/base/credentials.yml", "conf/x/credentials_db.yaml", "conf/credentials/a.yml",
+               "conf/base/key.pem", "src/.env", "bentos/tls.key")  # fmt: skip
+    for name in (*names, *secrets):
         (tree / name).parent.mkdir(parents=True, exist_ok=True)
         (tree / name).write_text("secret")
     assert commit_state(tree).patch is None
@@ -74,6 +78,19 @@ def test_ones_own_settings_are_no_part_of_a_patch_even_if_committed(tree: Path) 
     git(tree, "commit", "-q", "-m", "two")
     (tree / "conf/local/credentials.yml").write_text("secret")
     assert commit_state(tree).patch is None
+
+
+def test_a_patch_that_shows_a_secret_is_withheld(tree: Path) -> None:
+    (tree / "src/a.py").write_text("B = 2  # caf\xe9\n", encoding="latin-1")
+    code, patch = code_state(tree)
+    assert patch and b"caf\xe9" in patch and "patch_withheld" not in code
+    (tree / "conf/base/db.yml").write_text("url: postgres://ada:lovelace1@db/x\n")
+    code, patch = code_state(tree)
+    assert patch is None and code["dirty"]
+    assert code["patch_withheld"] == "conf/base/db.yml shows password in an address"
+    assert not_executable({"code": code, "parameters": {}}, code=False) is None
+    why = not_executable({"code": code, "parameters": {}}, code=True)
+    assert why and "cannot be executed again" in why and "lovelace" not in why
 
 
 def test_a_persons_settings_of_git_change_no_patch(

@@ -38,6 +38,12 @@ def test_project_paths_are_absolute_wherever_one_stands(
     assert conf["mlflow"]["uri"] == f"sqlite:///{project.as_posix()}/data/mlflow.db"
 
 
+def test_two_projects_are_read_in_turns(project: Path) -> None:
+    first, second = project_config(project), project_config(ROOT)
+    assert first["parameters"]["here"] == (project / "a/b").as_posix()
+    assert second["mlflow"]["server"]["mlflow_tracking_uri"].startswith(f"sqlite:///{ROOT}")
+
+
 def test_an_environment_changes_single_knobs(project: Path) -> None:
     conf = project_config(project, env="ci")
     assert conf["parameters"]["x"] == {"depth": 6, "search": {"trials": 2, "folds": 3}}

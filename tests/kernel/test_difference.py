@@ -255,7 +255,7 @@ def test_lines_that_differ_with_what_was_not_committed(tmp_path: Path, inside: s
         for commit, dirty in ((first, None), (second, "x"))
     ]
     before = git(tmp_path, "count-objects", "-v"), git(tmp_path, "status", "--porcelain")
-    found = compare_code(lab.root, seals, [None, patch])
+    found = compare_code(lab.root, seals, [None, patch.encode()])
     assert (git(tmp_path, "count-objects", "-v"), git(tmp_path, "status", "--porcelain")) == before
     assert found.files is not None, found.note
     assert {f.path: f.change for f in found.files} == {

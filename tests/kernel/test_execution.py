@@ -200,7 +200,8 @@ def seal_of(notebook: Path, **options: object) -> ReportResult:
 
 
 def test_a_notebook_carries_its_seal(write: Write, tmp_path: Path) -> None:
-    load = "from sealed_kernel import data_log\ndata_log.note('scores', 'v1', 'a' * 64)\n1 + rows"
+    load = "from sealed_kernel import data_log\ndata_log.note('scores', 'v1', 'a' * 64)"
+    load += "\ndata_log.note('scores', 'v2', 'b' * 64)\ndata_log.note('x', saved=True)\n1 + rows"
     result = execute_notebook(
         notebook=write("# %% nothing", load), parameters={"rows": 7}, env="ci", timeout=60
     )
@@ -210,9 +211,12 @@ def test_a_notebook_carries_its_seal(write: Write, tmp_path: Path) -> None:
     content = result.seal["content"]
     assert content["subject"] == {"notebook": "report.ipynb", "env": "ci"}
     assert content["parameters"] == {"rows": 7}  # places are none of it
-    assert content["data"]["read"] == {"scores": "a" * 64}
+    assert content["data"]["read"] == {"scores": "b" * 64, "scores@v1": "a" * 64}
+    assert set(content["data"]["written"]) == {"outputs", "x"}
     assert content["environment"]["threads"]["OMP_NUM_THREADS"] == "1"
-    assert result.seal["occasion"]["datasets"] == {"scores": {"path": None, "version": "v1"}}
+    assert content["environment"]["seeds"] == {"random": 0, "numpy": 0, "hash": "0"}
+    places = result.seal["occasion"]["datasets"]
+    assert places["scores@v1"] == {"path": None, "version": "v1", "file_sha256": None}
     kept = tmp_path / "kept.ipynb"
     kept.write_text(result.notebook_json)
     assert read_seal(kept)["digest"] == result.seal["digest"]

@@ -1,4 +1,4 @@
-"""In a kernel each load is noted; elsewhere a catalog is left as it is."""
+"""In a kernel each load and save is noted; elsewhere a catalog is left as it is."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ import pytest
 from kedro.io import DataCatalog
 
 from fin_kedro.kernel import loads
-from fin_kedro.kernel.canonical import json_hash
-from fin_kedro.kernel.loads import note_loads
+from fin_kedro.kernel.canonical import file_hash, json_hash
+from fin_kedro.kernel.loads import note_data
 from sealed_kernel import data_log
 
 
@@ -32,18 +32,31 @@ def test_a_kernel_notes_what_was_loaded(
     catalog: DataCatalog, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(loads, "in_kernel", lambda: True)
-    note_loads(catalog, root=tmp_path)
+    note_data(catalog, root=tmp_path)
     assert catalog.load("rows") == [2] and catalog.load("memory") == 1
     version = "2026-01-02T00.00.00.000Z"
     path = f"rows.json/{version}/rows.json"
-    assert data_log.loaded() == {
-        "rows": {"version": version, "sha256": json_hash([2]), "path": path}
-    }
+    entry = {"version": version, "sha256": json_hash([2]), "path": path}
+    entry["file_sha256"] = file_hash(tmp_path / path)
+    assert data_log.loaded() == {"rows": entry}
     assert catalog.load("rows", version="2026-01-01T00.00.00.000Z") == [1]
     assert data_log.mixed() == {"rows": [version, "2026-01-01T00.00.00.000Z"]}
 
 
+def test_a_kernel_notes_what_was_saved(
+    catalog: DataCatalog, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(loads, "in_kernel", lambda: True)
+    note_data(catalog, root=tmp_path)
+    catalog.save("rows", [3])
+    catalog.save("memory", 2)
+    assert catalog.load("rows") == [3]
+    (saved,) = data_log.saved().values()
+    assert saved["sha256"] == json_hash([3]) and (tmp_path / str(saved["path"])).is_file()
+    assert data_log.loaded() == {}
+
+
 def test_elsewhere_nothing_is_noted(catalog: DataCatalog) -> None:
-    note_loads(catalog)
+    note_data(catalog)
     assert catalog.load("rows") == [2]
     assert data_log.loaded() == {}

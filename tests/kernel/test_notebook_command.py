@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from unittest import mock
 
 import nbformat
 import pytest
 from click.testing import CliRunner, Result
 
+from fin_kedro.governance.ledger import Ledger
 from fin_kedro.kernel.notebook_command import Shown, run_notebook
+from fin_kedro.kernel.notebook_mlflow import NotebookRun
 from fin_kedro.kernel.seal import read_seal
+from fin_kedro.kernel.seal_check import check_on_disk
 from tests.conftest import ROOT
 
 
@@ -20,6 +24,8 @@ def project(tmp_path: Path) -> Path:
     for folder in ("conf/base", "conf/local", "notebooks/risk"):
         (tmp_path / folder).mkdir(parents=True)
     (tmp_path / "conf/base/globals.yml").write_text("data: data\n")
+    ledger = "risk: {release: {ledger: '${project:data/ledger.sqlite}'}}\n"
+    (tmp_path / "conf/base/parameters.yml").write_text(ledger)
     declared = nbformat.v4.new_code_cell(
         'rows: int = 3  # [1..]\nway: str = "1"', id="given", metadata={"tags": ["parameters"]}
     )
@@ -35,7 +41,8 @@ def run(project: Path, *arguments: str) -> Result:
     return CliRunner().invoke(run_notebook, [path, *arguments])
 
 
-def test_it_is_kept_under_the_run(project: Path) -> None:
+def test_it_is_kept_under_the_run(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("FIN_KEDRO_SCRATCH")
     result = run(project, "-p", "rows=5", "-p", "way=7")
     assert result.exit_code == 0, result.output
     [kept] = (project / "data/08_reporting/notebooks/risk/limits").glob("*/limits.ipynb")
@@ -45,6 +52,14 @@ def test_it_is_kept_under_the_run(project: Path) -> None:
     occasion = json.loads((kept.parent / "occasion.json").read_text())
     assert occasion["run"] == kept.parent.name
     assert read_seal(kept.with_suffix(".html"))["digest"] == seal["digest"]
+    (entry,) = Ledger(project / "data/ledger.sqlite").entries()
+    known = {name: entry.event[name] for name in ("event", "run", "seal", "notebook")}
+    assert known == {
+        "event": "notebook_sealed", "run": kept.parent.name, "seal": seal["digest"],
+        "notebook": "notebooks/risk/limits.ipynb",
+    }  # fmt: skip
+    found = {f.what: f.verdict for f in check_on_disk(kept, project=project)}
+    assert found["ledger entry 1"] == found["outputs"] == "same"
 
 
 def test_a_failed_one_is_kept_and_said(project: Path, tmp_path: Path) -> None:
@@ -74,6 +89,28 @@ def test_on_a_terminal_one_line_counts_notebooks_and_cells(
         "  1/2 notebooks, 0/0 cells of those begun",
         "  1/2 notebooks, 1/4 cells of those begun",
     ]
+
+
+def test_where_the_ledger_cannot_be_written_the_notebook_is_kept_and_that_is_said(
+    project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("FIN_KEDRO_SCRATCH")
+    monkeypatch.setenv("FIN_KEDRO_SIGNING_KEY", str(project / "pyproject.toml"))
+    result = run(project, "-p", "rows=5")
+    assert result.exit_code == 1 and "SigningError" in result.output
+    assert len([*project.glob("data/08_reporting/notebooks/risk/limits/*/limits.ipynb")]) == 1
+
+
+def test_mlflow_gets_the_notebook_its_patch_and_its_seal() -> None:
+    client = mock.Mock()
+    run = NotebookRun(client, "1")
+    content = {"data": {"read": {"raw": "a"}}, "subject": {"notebook": "x/n.ipynb"}}
+    seal = {"digest": "d", "content": {**content, "outcome": "failed"}}
+    run.log(seal, "{}", patch=b"diff", anchors={"ledger_head": "1:a"})
+    tags = {tag.key: tag.value for tag in client.log_batch.call_args.kwargs["tags"]}
+    assert tags == {"seal": "d", "data.raw": "a", "ledger_head": "1:a"}
+    logged = [Path(call.args[1]).name for call in client.log_artifact.call_args_list]
+    assert (logged, run.status) == (["n.ipynb", "patch.diff"], "FAILED")
 
 
 def test_kedro_has_the_command() -> None:

@@ -22,6 +22,7 @@ from fin_kedro.kernel.seal import (
     make_seal,
     read_patch,
     read_seal,
+    stored_patch,
 )
 from tests.conftest import ROOT
 
@@ -187,10 +188,12 @@ def test_a_project_without_runs_says_how_to_make_one(house: Path, tmp_path: Path
 
 def test_a_notebook_carries_its_seal_and_patch(tmp_path: Path) -> None:
     path, seal = tmp_path / "n.ipynb", seal_of()
-    carried = {"fin_kedro": {"seal": seal, "patch": "diff --git a/x b/x\n"}}
-    path.write_text(json.dumps({"cells": [], "metadata": carried}))
-    assert read_seal(path) == seal
-    assert read_patch(path) == "diff --git a/x b/x\n"
+    patch = b"diff --git a/x b/x\n+\xe9\n"  # of a file in Latin-1
+    for kept in (stored_patch(patch), patch[:19].decode()):  # now, and as it was kept at first
+        carried = {"fin_kedro": {"seal": seal, "patch": kept}}
+        path.write_text(json.dumps({"cells": [], "metadata": carried}))
+        assert read_seal(path) == seal
+        assert read_patch(path) == patch[: 19 if kept.startswith("diff") else None]
 
 
 def test_a_report_names_the_seal_of_its_notebook(tmp_path: Path) -> None:
@@ -241,5 +244,5 @@ def test_what_carries_no_seal_is_said(tmp_path: Path) -> None:
 def test_the_patch_lies_beside_the_seal(tmp_path: Path) -> None:
     path = write_seal(tmp_path, RUNS[0], seal_of())
     assert read_patch(path) is None
-    path.with_name("patch.diff").write_bytes("diff é\n".encode())
-    assert read_patch(path) == "diff é\n"
+    path.with_name("patch.diff").write_bytes(b"diff \xe9\n")
+    assert read_patch(path) == b"diff \xe9\n"

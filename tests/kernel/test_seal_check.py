@@ -11,6 +11,7 @@ import pytest
 from fin_kedro.governance.ledger import LedgerError
 from fin_kedro.kernel.seal import SealError, read_seal
 from fin_kedro.kernel.seal_check import Finding, check_on_disk, compare_kinds, compare_seals
+from fin_kedro.kernel.seal_entries import entered
 from tests.kernel.sealed_house import FILES, RUN, make_house
 
 
@@ -63,6 +64,24 @@ def test_a_seal_made_anew_is_not_the_one_in_the_ledger(tmp_path: Path) -> None:
     seal.write_text(json.dumps(other))
     (entry,) = [f for f in check_on_disk(seal, project=tmp_path) if f.what == "ledger entry 1"]
     assert isinstance(entry, Finding) and entry.verdict == "differs"
+    cause, notes = entered(other, seal, project=tmp_path, env=None)
+    assert cause is not None and (cause.kind, notes) == ("seal", ())
+    assert f"states {entry.detail[7:19]}" in cause.sentence and "made anew" in cause.sentence
+
+
+def test_a_seal_that_the_ledger_does_not_know_is_said(tmp_path: Path) -> None:
+    seal = make_house(tmp_path)
+    text = seal.read_text()
+    seal.write_text(text.replace(RUN, "2030-01-01"))  # the run's id is not hashed
+    assert verdicts(tmp_path, seal)["ledger entry 1"] == "same"  # the folder's name tells it
+    elsewhere = tmp_path / "seal.json"
+    elsewhere.write_text(seal.read_text())
+    assert verdicts(tmp_path, elsewhere)["ledger entry"] == "gone"
+    cause, (note,) = entered(read_seal(elsewhere), elsewhere, project=tmp_path, env=None)
+    assert cause is None and "no entry run_sealed of 2030-01-01" in note and RUN in note
+    (tmp_path / "data/governance/ledger.sqlite").unlink()
+    seal.write_text(text)
+    assert verdicts(tmp_path, seal)["ledger entry"] == "gone"
 
 
 def test_two_runs_are_compared_by_bytes_and_content(tmp_path: Path) -> None:

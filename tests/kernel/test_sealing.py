@@ -18,11 +18,14 @@ from kedro.pipeline import Pipeline, node
 
 from fin_kedro.governance.ledger import Ledger
 from fin_kedro.governance.registry import model_states
+from fin_kedro.governance.signing import SigningError
 from fin_kedro.kernel import dataset_state
 from fin_kedro.kernel.canonical import content_hash, file_hash, json_hash
 from fin_kedro.kernel.dataset_state import REMOTE, DatasetStates
 from fin_kedro.kernel.seal import check_seal
 from fin_kedro.kernel.sealing import RUN_CONTEXT, RunRecord, keep_seal
+from fin_kedro.kernel.verify import check_consistent
+from fin_kedro.kernel.withholding import not_executable
 
 SOURCE = "def double(rows, factor):\n    return [factor * row for row in rows]\n"
 POLICY = {"gates": {"DIS-AUC": {"limits": {"min": 0.75}}}}
@@ -132,6 +135,20 @@ def test_the_steps_say_what_each_node_read_and_wrote(tmp_path: Path) -> None:
     assert content["subject"]["pipelines"] == ["x"]
 
 
+def test_a_parameter_that_shows_a_secret_is_withheld(tmp_path: Path) -> None:
+    secret = {"password": "lovelace1", "hosts": ["postgres://ada:lovelace1@db"], "depth": 4}
+    record, _ = record_of(tmp_path / "a", factor=secret)
+    record._run = {**RUN, "runtime_params": {"factor": secret}}
+    seal = record.seal("completed")
+    check_seal(seal)
+    check_consistent(seal["content"])
+    withheld = seal["content"]["parameters"]["factor"]
+    assert withheld == seal["occasion"]["runtime_params"]["factor"]
+    assert withheld["depth"] == 4 and withheld["password"] == "[withheld: password or key]"
+    assert "lovelace1" not in json.dumps(seal)
+    assert "hosts, password were withheld" in str(not_executable(seal["content"], code=False))
+
+
 def test_the_occasion_says_where_and_how_long(tmp_path: Path) -> None:
     occasion = seal_of(tmp_path / "a")["occasion"]
     where = occasion["datasets"]["rows"]
@@ -222,6 +239,18 @@ def test_the_ledger_says_which_seal_a_run_had(tmp_path: Path, outcome: str) -> N
     assert entry.event["seal"] == json.loads(kept.read_text())["digest"]
     assert entry.event["outcome"] == outcome
     assert model_states(ledger) == []
+
+
+def test_a_run_that_could_not_be_signed_does_not_begin(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FIN_KEDRO_SIGNING_KEY", str(tmp_path / "rows.json"))
+    (tmp_path / "rows.json").touch()
+    catalog = catalog_of(tmp_path)
+    catalog["params:credit.release"] = {"ledger": str(tmp_path / "ledger.sqlite")}
+    step = node(print, None, "credit.a", name="a", namespace="credit")
+    with pytest.raises(SigningError, match="holds no Ed25519 private key"):
+        RunRecord(tmp_path, policy=POLICY).start(RUN, Pipeline([step]), catalog)
 
 
 # States of datasets

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from fin_kedro.kernel.surroundings import surroundings
+from sealed_kernel.fixed import PLACE
 from tests.conftest import ROOT
 
 SAY = (
@@ -21,7 +22,7 @@ SAY = (
     "print(json.dumps([surroundings(Path(sys.argv[1])), hash_seed()]))"
 )
 # what `kedro.init` does first; the rest of it imports MLflow
-SETTLED = "import fin_kedro; fin_kedro._fix_numbers()"
+SETTLED = "import fin_kedro, sealed_kernel.fixed as f; fin_kedro._fix_numbers(); f.settle_place()"
 UNSET = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "PYTHONHASHSEED")
 
 
@@ -64,11 +65,14 @@ def test_another_hash_seed_changes_nothing_but_the_occasion() -> None:
     (one, seed_one), (two, seed_two) = found(PYTHONHASHSEED="0"), found(PYTHONHASHSEED="17")
     assert one == two
     assert (seed_one, seed_two) == ("0", "17")
+    assert one["seeds"] == {"random": None, "numpy": None, "hash": None}  # of nodes: parameters
 
 
 @pytest.mark.skipif(os.uname().machine != "x86_64", reason="the names are of that family only")
 def test_a_run_settles_its_numbers_before_numpy_is_there() -> None:
-    settled, _ = found(before=SETTLED)
+    shell = {"TZ": "Asia/Tokyo", "LC_ALL": "de_DE.UTF-8", "SOURCE_DATE_EPOCH": "1"}
+    settled, _ = found(before=f"{SETTLED}; import time; assert time.timezone == 0", **shell)
+    assert {name: settled["fixed"][name] for name in shell} == {name: PLACE[name] for name in shell}
     assert settled["blas"][0]["core"] == "Haswell"
     assert not {"AVX512_ICL", "AVX512_SPR", "X86_V4"} & set(settled["cpu"]["features"])
     assert settled["threads"]["used"] == 1

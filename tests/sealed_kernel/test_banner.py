@@ -137,17 +137,18 @@ def test_colours_are_jupyterlab_s_own_and_fixed_ones_are_only_a_fallback() -> No
     assert not re.search(r"#[0-9a-f]{3,6}\b|rgb", bare)
 
 
-def test_the_fingerprint_is_plain_data_without_a_path() -> None:
-    data = {"raw": {"version": None, "sha256": "ff" * 32, "path": "/project/data/raw"}}
+def test_the_fingerprint_is_plain_data_without_a_path_of_a_machine() -> None:
+    data = {name: {"sha256": "ff" * 32, "path": f"{name}data/raw"} for name in ("/project/", "")}
     sign = replace(
-        differing(GOOD, NUMPY), data=data, findings=(AGAIN,), executions=(Execution("d" * 16, 1),)
+        differing(GOOD, NUMPY), read=data, findings=(AGAIN,), executions=(Execution("d" * 16, 1),)
     )
     kept = fingerprint(sign)
     assert json.loads(json.dumps(kept)) == kept
-    assert "/project" not in json.dumps(kept)
+    assert "/project/data" not in json.dumps(kept)
     assert kept["sealed"] is False and kept["refused"] is False
     assert kept["differs"] == ["numpy is 1.0.0, the lock has 2.4.6"]
-    assert kept["data"] == {"raw": {"version": None, "sha256": "ff" * 32}}
+    assert [entry["path"] for entry in kept["data"].values()] == [None, "data/raw"]
+    assert kept["saved"] == {}
     assert kept["cells"] == ["cell 1 was run more than once"]
     assert kept["executions"] == [["d" * 16, 1, None]]
     assert fingerprint(replace(sign, enforced=True))["refused"] is True

@@ -158,8 +158,8 @@ def test_stock_papermill_keeps_the_fingerprint_of_the_whole_run(tmp_path: Path) 
     executed = nbformat.read(out, as_version=4)
     kept = executed.metadata.language_info.fin_kedro
     assert kept.sealed is True
-    loaded = {"version": "2026-11-22T03.34.13.922Z", "sha256": "ab" * 32}
-    assert kept.data == {"scores": loaded}
+    loaded = kept.data["scores"]
+    assert (loaded.version, loaded.sha256) == ("2026-11-22T03.34.13.922Z", "ab" * 32)
     assert honesty.judge_notebook(executed) == ()
     assert [len(cell.outputs) for cell in executed.cells] == [0, 0, 1]  # no banner
     executed.cells[2].source = "x + 2"

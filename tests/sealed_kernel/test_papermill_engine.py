@@ -9,6 +9,7 @@ from pathlib import Path
 import nbformat
 import pytest
 
+from fin_kedro.kernel.seal import check_seal, read_seal
 from sealed_kernel.papermill_engine import SealedEngine
 
 
@@ -37,6 +38,12 @@ def test_papermill_runs_it_on_the_sealed_kernel(folder: Path) -> None:
     executed = nbformat.read(folder / "out.ipynb", as_version=4)
     assert executed.cells[-1].outputs[0].text == "42\n"
     assert executed.metadata.language_info.fin_kedro  # the kernel's fingerprint
+    seal = read_seal(folder / "out.ipynb")
+    check_seal(seal)
+    assert seal["content"]["parameters"] == {"rows": 41}
+    assert seal["content"]["environment"]["seeds"]["hash"] == "0"  # as the kernel answered
+    assert list(seal["content"]["code"]["notebooks"]) == ["in.ipynb"]
+    assert seal["occasion"]["run"] and "answers" not in executed.metadata.fin_kedro
 
 
 @pytest.mark.parametrize(

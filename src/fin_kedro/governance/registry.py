@@ -15,7 +15,7 @@ from unittest import mock
 from kedro.io import AbstractVersionedDataset, Version
 from kedro.io.core import DatasetError
 
-from fin_kedro.governance.ledger import Ledger
+from fin_kedro.governance.ledger import Entry, Ledger
 from fin_kedro.governance.package import MODEL, read_package, write_package
 from fin_kedro.whole_versions import Draft, whole_version, withdraw
 
@@ -40,7 +40,7 @@ class RegistryError(RuntimeError):
 
 @dataclass(frozen=True, kw_only=True)
 class ModelState:
-    """A registered version, its state, since when (UTC, ISO 8601) and by whom."""
+    """A registered version, its state, since when (UTC, ISO 8601), by whom, and the entry of it."""
 
     workflow: str
     version: str
@@ -48,6 +48,7 @@ class ModelState:
     state: str
     since: str
     by: str
+    entry: Entry
 
 
 def current_user() -> str:
@@ -70,6 +71,7 @@ def model_states(ledger: Ledger) -> list[ModelState]:
             state=STATES[event["event"]],
             since=entry.at,
             by=event["by"],
+            entry=entry,
         )
     return list(found.values())
 

@@ -68,7 +68,7 @@ class CodeChanges:
 
 
 def compare_code(
-    project: Path, seals: Sequence[Mapping[str, Any]], patches: Sequence[str | None]
+    project: Path, seals: Sequence[Mapping[str, Any]], patches: Sequence[bytes | None]
 ) -> CodeChanges:
     """Compare the code of two runs.
 
@@ -130,7 +130,7 @@ class _Trees:
 
 @contextmanager
 def _two_trees(
-    project: Path, codes: Sequence[Mapping[str, Any]], patches: Sequence[str | None]
+    project: Path, codes: Sequence[Mapping[str, Any]], patches: Sequence[bytes | None]
 ) -> Iterator[_Trees]:
     """The trees of both runs, written where they are forgotten afterwards: git stays as it is."""
     commits = [str(code["commit"]) for code in codes if code.get("commit")]
@@ -142,8 +142,8 @@ def _two_trees(
     for code, patch in zip(codes, patches, strict=True):
         if code.get("dirty") and patch is None:
             raise CodeGone(
-                f"the patch of what was not committed at {str(code['commit'])[:10]} is gone "
-                "(patch.diff beside the seal), so the lines that differ are not known."
+                f"the patch of what was not committed at {str(code['commit'])[:10]} "
+                f"{_why_gone(code)}, so the lines that differ are not known."
             )
     with tempfile.TemporaryDirectory(prefix="fin-kedro-diff-") as folder:
         objects = _git(project, "rev-parse", "--git-path", "objects").decode().strip()
@@ -160,7 +160,12 @@ def _two_trees(
         yield _Trees(top, (trees[0], trees[1]), (commits[0], commits[1]), environment)
 
 
-def _tree(project: Path, commit: str, patch: str | None, environment: Mapping[str, str]) -> str:
+def _why_gone(code: Mapping[str, Any]) -> str:
+    reason = code.get("patch_withheld")
+    return f"was withheld ({reason})" if reason else "is gone (patch.diff beside the seal)"
+
+
+def _tree(project: Path, commit: str, patch: bytes | None, environment: Mapping[str, str]) -> str:
     """The tree of a commit with a patch laid over it, as seen from the project's folder."""
     prefix = _git(project, "rev-parse", "--show-prefix").decode().strip()
     top = Path(_git(project, "rev-parse", "--show-toplevel").decode().strip())
@@ -174,7 +179,7 @@ def _tree(project: Path, commit: str, patch: str | None, environment: Mapping[st
     if patch:
         below = [f"--directory={prefix}"] if prefix else []
         _git(top, "apply", "--cached", "--whitespace=nowarn", *below, "-",
-             environment=environment, given=patch.encode())  # fmt: skip
+             environment=environment, given=patch)  # fmt: skip
     tree = _git(top, "write-tree", environment=environment).decode().strip()
     inside = f"{tree}:{prefix.rstrip('/')}" if prefix else tree
     return _git(top, "rev-parse", inside, environment=environment).decode().strip()

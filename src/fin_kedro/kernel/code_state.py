@@ -17,11 +17,17 @@ from typing import Any
 import fin_kedro
 from fin_kedro.kernel.canonical import file_hash, json_hash
 from fin_kedro.kernel.modules import Sources, notebook_hash, prose_hash
+from fin_kedro.kernel.withholding import withheld_patch
 
-# What a run may read: new files there belong to the patch. conf/local is a person's own, and may
-# hold secrets; it is never part of a seal.
+# What a run may read: new files there belong to the patch.
 READ = ("src", "conf", "notebooks", "bentos")
-NEVER = ":(exclude)conf/local"
+# conf/local is a person's own; credentials and keys are secrets wherever they lie.
+NEVER = (
+    ":(exclude)conf/local",
+    *(f":(exclude,glob){pattern}" for pattern in
+      ("conf/**/credentials*", "conf/**/credentials*/**", "**/*.pem", "**/*.key", "**/.env",
+       "**/.env.*")),
+)  # fmt: skip
 LEFT_OUT = ("__pycache__", ".ipynb_checkpoints")
 # A patch is the same whatever the user's own settings of git are.
 DIFF = (
@@ -52,6 +58,8 @@ def code_state(
 ) -> tuple[dict[str, Any], bytes | None]:
     """Return a seal's part ``code``, and the patch of a dirty tree (None when it is clean).
 
+    A patch that shows a secret is None too, and ``patch_withheld`` in the part says why.
+
     Args:
         project: its folder; without git, commit and patch are None.
         functions: of the nodes, by the node's name. A node's hash is of its module and of every
@@ -76,6 +84,8 @@ def code_state(
         "notebooks": {_relative(n, project): notebook_hash(n) for n in notebooks},
         "prose": {_relative(n, project): prose_hash(n) for n in notebooks},
     }
+    if state.patch and (reason := withheld_patch(project, state.patch)):
+        return {**code, "patch_withheld": reason}, None
     return code, state.patch
 
 
@@ -125,12 +135,12 @@ def commit_state(project: Path) -> CommitState:
 
 
 def _patch(project: Path) -> bytes:
-    """``git diff HEAD`` with new files of READ, never conf/local."""
+    """``git diff HEAD`` with new files of READ, never of NEVER."""
     new = _git(
-        project, "ls-files", "-z", "--others", "--exclude-standard", "--", *READ, NEVER
+        project, "ls-files", "-z", "--others", "--exclude-standard", "--", *READ, *NEVER
     ).stdout
     if not new:
-        return _git(project, *DIFF, "HEAD", "--", ".", NEVER).stdout
+        return _git(project, *DIFF, "HEAD", "--", ".", *NEVER).stdout
     with tempfile.TemporaryDirectory(prefix="seal-") as folder:
         # the files are made known to a copy of the index, so that one patch holds all
         index = Path(folder) / "index"
@@ -141,7 +151,7 @@ def _patch(project: Path) -> bytes:
         names.write_bytes(new)
         known = ("add", "--intent-to-add", "--pathspec-file-nul", f"--pathspec-from-file={names}")
         _git(project, *known, index=index)
-        return _git(project, *DIFF, "HEAD", "--", ".", NEVER, index=index).stdout
+        return _git(project, *DIFF, "HEAD", "--", ".", *NEVER, index=index).stdout
 
 
 def _git(

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from fin_kedro.governance.signing import SIGNERS_FILE
 from fin_kedro.kernel.config import project_config
 from fin_kedro.kernel.departures import leaves
 from fin_kedro.kernel.worktree import NOW
@@ -15,7 +16,10 @@ from sealed_kernel.fixed import THREADS, fixed_environment
 
 SEALED = "sealed"
 # Of the caller's process, not of the run's.
-DROPPED = ("KEDRO_ENV", "MLFLOW_TRACKING_URI", "MLFLOW_RUN_ID", "FIN_KEDRO_WARM_HOST", "PYTHONHOME")
+DROPPED = (
+    *("KEDRO_ENV", "MLFLOW_TRACKING_URI", "MLFLOW_RUN_ID", "FIN_KEDRO_WARM_HOST", "PYTHONHOME"),
+    "FIN_KEDRO_SIGNING_KEY",  # a scratch ledger is signed by a key of its own
+)
 
 
 class VerifyError(RuntimeError):
@@ -108,9 +112,13 @@ def wanted_parameters(
 
 
 def settle_conf(tree: Path, env: str | None) -> None:
-    """Point the checkout's MLflow at itself, whatever server an environment names."""
+    """Point the checkout's MLflow at itself, whatever server an environment names.
+
+    Its ledger is signed by a key of the checkout's own, so nobody's list of keys binds it.
+    """
     import yaml
 
+    (tree / SIGNERS_FILE).unlink(missing_ok=True)
     config = dict(project_config(tree, env)["mlflow"])
     uri = str((config.get("server") or {}).get("mlflow_tracking_uri", ""))
     if tree.as_posix() in uri:

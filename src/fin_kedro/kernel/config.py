@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import warnings
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,9 @@ PATTERNS = {
 }
 
 
+# All loaders share their resolvers: whose project is meant says the loader that reads, by thread.
+_place = threading.local()
+
 # omegaconf is renaming this function; take whichever name it has.
 _register = getattr(OmegaConf, "register_resolver", None) or OmegaConf.register_new_resolver
 
@@ -32,8 +36,8 @@ class ProjectConfigLoader(OmegaConfigLoader):
     """
 
     def __init__(self, conf_source: str | Path, *args: Any, **kwargs: Any) -> None:
-        root = Path(conf_source).resolve().parent
-        _register("project", lambda path: (root / path).as_posix(), replace=True)
+        self._root = _place.root = Path(conf_source).resolve().parent
+        _register("project", lambda path: (_place.root / path).as_posix(), replace=True)
         kwargs["config_patterns"] = {**PATTERNS, **(kwargs.get("config_patterns") or {})}
         # An environment states what differs, not every knob again.
         kwargs["merge_strategy"] = {
@@ -42,6 +46,11 @@ class ProjectConfigLoader(OmegaConfigLoader):
             **(kwargs.get("merge_strategy") or {}),
         }
         super().__init__(conf_source, *args, **kwargs)
+
+    def __getitem__(self, key: str) -> Any:
+        """Read a part of conf; ``${project:...}`` in it is this loader's project."""
+        _place.root = self._root
+        return super().__getitem__(key)
 
 
 def project_config(project_path: str | Path, env: str | None = None) -> ProjectConfigLoader:

@@ -122,7 +122,7 @@ def _add_files(
     _file(crate, held / "seal.json", "seal.json", "The seal of the run", "application/json")
     patch = read_patch(seal_path)
     if patch is not None:
-        (held / PATCH).write_bytes(patch.encode())
+        (held / PATCH).write_bytes(patch)
         _file(crate, held / PATCH, PATCH, "What was not committed (git apply)", "text/x-diff")
     if seal_path.suffix == ".ipynb":
         kind = "application/x-ipynb+json"

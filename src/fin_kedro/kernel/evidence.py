@@ -16,7 +16,7 @@ from kedro.io import DataCatalog, DatasetNotFoundError
 
 from fin_kedro.kernel.config import ProjectConfigLoader, data_folder, project_config
 from fin_kedro.kernel.frames import to_frame
-from fin_kedro.kernel.loads import note_loads
+from fin_kedro.kernel.loads import note_data
 from fin_kedro.kernel.policy import policy_of
 from fin_kedro.spill import spill_into
 from fin_kedro.whole_versions import keep_versions_whole
@@ -58,7 +58,7 @@ def open_catalog(
         ) from error
     keep_versions_whole(catalog)
     spill_into(data_folder(loader, root))
-    note_loads(catalog, root=root)
+    note_data(catalog, root=root)
     return catalog
 
 

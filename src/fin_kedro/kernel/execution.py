@@ -13,7 +13,7 @@ import os
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -24,6 +24,7 @@ from papermill.execute import remove_error_markers
 from papermill.iorw import load_notebook_node
 from papermill.parameterize import parameterize_notebook
 
+from fin_kedro.kernel.notebook_mlflow import notebook_run
 from fin_kedro.kernel.notebook_seal import (
     LOCATIONS,
     SURROUNDINGS,
@@ -35,6 +36,8 @@ from fin_kedro.kernel.notebook_seal import (
 from fin_kedro.kernel.record import MIME, RecordError, read_record
 from fin_kedro.kernel.report_html import render_html
 from fin_kedro.kernel.screening import report_screen
+from fin_kedro.kernel.seal import stored_patch
+from fin_kedro.kernel.seal_entries import anchors, enter_notebook
 from sealed_kernel.execution import KernelRefused, Refused
 from sealed_kernel.fail_closed import check_executed, named
 from sealed_kernel.kernel_manager import ReportKernelManager
@@ -119,6 +122,7 @@ def execute_notebook(
     kernel: str | None = None,
     warm: bool | None = None,
     html: bool = True,
+    mlflow: bool = False,
 ) -> ReportResult:
     """Run any notebook in its own folder and seal it; never raises for what the notebook does.
 
@@ -126,9 +130,11 @@ def execute_notebook(
     `must_record`: its last cell must record verdicts, as a report's. `gates`: gates that must be
     reached beside those the notebook declares. `timeout`: seconds for one cell. `kernel`: another
     one than `fin-kedro`. `warm` changes nothing: a kernel is warm when a warm host runs
-    (`sealed_kernel.warm`). `html`: render it, too.
-    The notebook carries its seal without the occasion; `.seal` has both. Nothing is sealed when
-    nothing was executed. Raises FileNotFoundError when the notebook does not exist.
+    (`sealed_kernel.warm`). `html`: render it, too. `mlflow`: log it to the project's MLflow, whose
+    import takes seconds.
+    The notebook carries its seal without the occasion; `.seal` has both. It is entered in the
+    project's ledger (`seal_entries.enter_notebook`). Nothing is sealed when nothing was executed.
+    Raises FileNotFoundError when the notebook does not exist.
     """
     del warm
     source, given = _existing(notebook), dict(parameters or {})
@@ -153,7 +159,7 @@ def execute_notebook(
     )
     if executed is None:
         return ReportResult("", "", [], error)
-    return _sealed(asked, executed, error, must_record=must_record, html=html)
+    return _sealed(asked, executed, error, must_record=must_record, html=html, mlflow=mlflow)
 
 
 def _existing(notebook: Path) -> Path:
@@ -199,6 +205,7 @@ def _execute(
                 resources={"metadata": {"path": str(source.resolve().parent)}},
                 progress=progress,
                 screen=screen,
+                seal=False,  # that is done here, of the notebook in its canonical form
                 **options,
             )
         except Refused as refusal:
@@ -254,18 +261,41 @@ def _sealed(
     *,
     must_record: bool,
     html: bool,
+    mlflow: bool,
 ) -> ReportResult:
-    """The result of an execution that carries its seal."""
+    """The result of an execution that carries its seal, which is entered in the ledger."""
     canonical = canonical_notebook(executed)
     if not error:
         _, error = _read(canonical, must_record)
     seal, patch = seal_notebook(asked, executed, error)
-    kept = {
+    kept: dict[str, Any] = {
         "seal": stored_seal(seal),
         "gates": executed.metadata.get("fin_kedro", {}).get("gates", {}),
     }
-    canonical["metadata"]["fin_kedro"] = {**kept, **({"patch": patch} if patch else {})}
-    return _result(canonical, error, must_record=must_record, html=html, seal=seal)
+    if patch:
+        kept["patch"] = stored_patch(patch)
+    canonical["metadata"]["fin_kedro"] = kept
+    result = _result(canonical, error, must_record=must_record, html=html, seal=seal)
+    try:
+        return replace(result, seal=_recorded(asked, seal, result.notebook_json, patch, mlflow))
+    except Exception as failure:  # a ledger or a server; what was executed is kept
+        error = result.error or _error(type(failure).__name__, str(failure))
+        return replace(result, error=error, verdicts=[])
+
+
+def _recorded(
+    asked: Asked, seal: dict[str, Any], notebook: str, patch: bytes | None, mlflow: bool
+) -> dict[str, Any]:
+    """The seal, entered in the project's ledger and, if asked for, logged in MLflow."""
+    where: dict[str, Any] = {"project": asked.project, "env": asked.env}
+    if not mlflow:
+        enter_notebook(seal, **where)
+        return seal
+    with notebook_run(**where, name=asked.name) as run:
+        seal = {**seal, "occasion": {**seal["occasion"], "mlflow_run": run.id}}
+        entries = enter_notebook(seal, **where)
+        run.log(seal, notebook, patch=patch, anchors=anchors(entries))
+    return seal
 
 
 def _read(

@@ -10,6 +10,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from fin_kedro.governance.signing import SigningError
 from fin_kedro.whole_versions import (
     StorageError,
     free_space,
@@ -27,7 +28,7 @@ _place = {"data": Path()}
 def explain(error: BaseException) -> str | None:
     """Say what a full disk or a forbidden folder did; None for errors of another kind."""
     for found in _chain(error):
-        if isinstance(found, StorageError):
+        if isinstance(found, StorageError | SigningError):
             return str(found)
     if not is_full(error) and not is_forbidden(error):
         return None

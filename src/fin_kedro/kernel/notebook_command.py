@@ -20,6 +20,7 @@ KEPT = Path("08_reporting/notebooks")
 @click.option("--to", "folder", type=click.Path(path_type=Path), help="folder to keep it in")
 @click.option("--timeout", default=600, show_default=True, help="seconds for one cell")
 @click.option("--workers", default=2, show_default=True, help="how many notebooks at a time")
+@click.option("--mlflow", is_flag=True, help="log each to MLflow too (its import takes seconds)")
 @env_choice
 @plain_errors
 def run_notebook(
@@ -29,6 +30,7 @@ def run_notebook(
     timeout: int,
     env: str | None,
     workers: int,
+    mlflow: bool,
 ) -> None:
     """Execute the notebooks PATHS sealed, and keep each with its report.
 
@@ -36,7 +38,7 @@ def run_notebook(
     executed is kept then, too. Exit status 1 when there is one. Several notebooks run on warm
     kernels, --workers at a time (docs/warm-kernels.md); parameters are given to all of them.
     """
-    options: dict[str, Any] = {"env": env, "timeout": timeout}
+    options: dict[str, Any] = {"env": env, "timeout": timeout, "mlflow": mlflow}
     if len(paths) > 1:
         _run_several(paths, given, folder, options, workers)
         return

@@ -14,7 +14,8 @@ from fin_kedro.governance.registry import current_user
 from fin_kedro.kernel.canonical import canonical_outputs, json_hash
 from fin_kedro.kernel.code_state import code_state
 from fin_kedro.kernel.seal import make_seal
-from fin_kedro.kernel.surroundings import surroundings
+from fin_kedro.kernel.surroundings import seeds, surroundings
+from sealed_kernel.fixed import HASH_SEED, SEED
 from sealed_kernel.kernel_manager import kernel_environment
 from sealed_kernel.parameters import declared_parameters
 
@@ -57,13 +58,13 @@ def project_of(notebook: Path) -> Path:
 
 def seal_notebook(
     asked: Asked, executed: Mapping[str, Any], error: Mapping[str, Any] | None
-) -> tuple[dict[str, Any], str | None]:
+) -> tuple[dict[str, Any], bytes | None]:
     """Return the seal of an executed notebook (nbformat 4), and the patch of a dirty tree.
 
     `error`: what stopped it, or None.
     """
     code, patch = code_state(asked.project, notebooks=[asked.notebook])
-    loaded = _loaded(executed)
+    loaded, saved = _noted(executed, "data"), _noted(executed, "saved")
     outputs = canonical_outputs(executed)
     steps = _steps(executed, outputs)
     content = {
@@ -75,12 +76,13 @@ def seal_notebook(
         "steps": {name: {"read": {}, "written": {"output": o}} for name, (o, _) in steps.items()},
         "data": {
             "read": {name: found.get("sha256") for name, found in loaded.items()},
-            "written": {"outputs": json_hash(outputs)},
+            "written": {n: found.get("sha256") for n, found in saved.items()}
+            | {"outputs": json_hash(outputs)},
         },
         "outcome": "failed" if error else "completed",
     }
-    seal = make_seal(content, _occasion(asked, loaded, steps, error))
-    return seal, patch.decode() if patch else None
+    seal = make_seal(content, _occasion(asked, {**saved, **loaded}, steps, error))
+    return seal, patch
 
 
 def stored_seal(seal: Mapping[str, Any]) -> dict[str, Any]:
@@ -96,13 +98,13 @@ def _environment(project: Path, executed: Mapping[str, Any]) -> dict[str, Any]:
     found, variables = surroundings(project), kernel_environment()
     for part in ("threads", "fixed"):
         found[part] = {name: variables.get(name, value) for name, value in found[part].items()}
-    return found
+    return {**found, "seeds": {**seeds(SEED), "hash": variables[HASH_SEED]}}
 
 
-def _loaded(executed: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
-    """The datasets that the kernel says it loaded, by name."""
+def _noted(executed: Mapping[str, Any], kind: str) -> dict[str, dict[str, Any]]:
+    """The datasets that the kernel says it loaded (``data``) or ``saved``, by name."""
     info = executed["metadata"].get("language_info", {})
-    return dict(sorted(info.get("fin_kedro", {}).get("data", {}).items()))
+    return dict(sorted(info.get("fin_kedro", {}).get(kind, {}).items()))
 
 
 def _parameters(asked: Asked, executed: Mapping[str, Any]) -> dict[str, Any]:
@@ -136,15 +138,13 @@ def _seconds(cell: Mapping[str, Any]) -> float | None:
 
 def _occasion(
     asked: Asked,
-    loaded: Mapping[str, Mapping[str, Any]],
+    noted: Mapping[str, Mapping[str, Any]],
     steps: Mapping[str, tuple[str, float | None]],
     error: Mapping[str, Any] | None,
 ) -> dict[str, Any]:
     finished = datetime.now(UTC)
-    datasets = {
-        name: {"path": found.get("path"), "version": found.get("version")}
-        for name, found in loaded.items()
-    }
+    place = ("path", "version", "file_sha256")
+    datasets = {name: {key: found.get(key) for key in place} for name, found in noted.items()}
     return {
         "run": run_id(asked.started),
         "mlflow_run": None,

@@ -6,6 +6,7 @@ It imports nothing of this project before the checkout's own package, whatever i
 from __future__ import annotations
 
 import json
+import os
 import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -106,6 +107,7 @@ def run_pipeline(spec: dict[str, Any]) -> dict[str, Any]:
 
 def run_notebook(spec: dict[str, Any]) -> dict[str, Any]:
     """Execute a notebook sealed; it is written to `output`, its seal in it."""
+    os.environ["FIN_KEDRO_SCRATCH"] = "1"  # conf may name a ledger outside the checkout
     from fin_kedro.kernel.execution import execute_notebook
 
     result = execute_notebook(
@@ -121,6 +123,7 @@ def run_notebook(spec: dict[str, Any]) -> dict[str, Any]:
 
 def run_notebooks(spec: dict[str, Any]) -> dict[str, Any]:
     """Execute several notebooks sealed, some at a time; each is written under `target`."""
+    os.environ["FIN_KEDRO_SCRATCH"] = "1"
     from fin_kedro.kernel.pool import Job, execute_many
 
     names, options = spec["notebooks"], {"timeout": spec["timeout"], "html": False}

@@ -6,6 +6,7 @@ have an identical ``content``, whatever the folder, the process or the day.
 
 from __future__ import annotations
 
+import base64
 import json
 import math
 import re
@@ -144,14 +145,28 @@ def _seal_of_run(path: Path) -> dict[str, Any] | None:
     return read_seal(found) if found else None
 
 
-def read_patch(path: Path | str) -> str | None:
-    """Return the patch (``git diff``) of a dirty tree kept with the seal at ``path``, or None."""
+def read_patch(path: Path | str) -> bytes | None:
+    """Return the patch (``git diff``) of a dirty tree kept with the seal at ``path``, or None.
+
+    It holds lines of files as they are, so it may be no UTF-8; a notebook carries it in base64.
+    """
     path = Path(path)
     if path.suffix == ".ipynb":
-        patch = _of_notebook(json.loads(path.read_text(encoding="utf-8")), "patch")
-        return None if patch is None else str(patch)
+        kept = _of_notebook(json.loads(path.read_text(encoding="utf-8")), "patch")
+        return None if kept is None else _patch_of(str(kept))
     beside = path.with_name(PATCH)
-    return beside.read_bytes().decode() if beside.is_file() else None
+    return beside.read_bytes() if beside.is_file() else None
+
+
+def stored_patch(patch: bytes) -> str:
+    """A patch as a notebook's metadata carry it."""
+    return base64.b64encode(patch).decode()
+
+
+def _patch_of(kept: str) -> bytes:
+    if kept.startswith("diff "):  # as the first version of this format carried it
+        return kept.encode()
+    return base64.b64decode(kept)
 
 
 def _of_notebook(notebook: Mapping[str, Any], key: str) -> Any:

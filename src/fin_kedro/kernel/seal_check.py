@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
 from fin_kedro.kernel.canonical import canonical_outputs, json_hash
 from fin_kedro.kernel.dataset_state import DatasetStates
+from fin_kedro.kernel.evidence import open_catalog
+from fin_kedro.kernel.inputs import DatasetHashes
 from fin_kedro.kernel.seal import PARTS, check_seal, read_seal
+from fin_kedro.kernel.seal_entries import Finding, entry_findings
 
-Verdict = Literal["same", "differs", "gone", "unknown"]
 # Why a dataset's bytes may differ though its content does not, by suffix or by its own form.
 REASONS = {
     "own": "names the occasion too: model version, MLflow run, paths",
@@ -22,19 +23,13 @@ REASONS = {
 }
 
 
-@dataclass(frozen=True, kw_only=True)
-class Finding:
-    """One thing a seal states, and whether it still is so (``unknown``: nothing says where)."""
-
-    what: str
-    verdict: Verdict
-    detail: str
-
-
-def check_on_disk(seal_path: Path, *, project: Path, env: str | None = None) -> list[Finding]:
+def check_on_disk(
+    seal_path: Path, *, project: Path, env: str | None = None, head: str | None = None
+) -> list[Finding]:
     """Compute the digests of a seal anew, the content of its datasets, and look in the ledger.
 
-    Raises SealError when the seal itself is broken.
+    ``head``: of the ledger, kept elsewhere (`fin_kedro.governance.ledger.Ledger.verify`).
+    Raises SealError when the seal itself is broken, LedgerError when the ledger is.
     """
     seal = read_seal(seal_path)
     check_seal(seal)
@@ -45,25 +40,44 @@ def check_on_disk(seal_path: Path, *, project: Path, env: str | None = None) -> 
         for what, digest in zip(parts, digests, strict=True)
     ]
     if seal["content"]["kind"] == "notebook":
-        return [*found, *_outputs(seal, seal_path)]
-    return [*found, *_datasets(seal, project, env), *_ledger(seal, project, env)]
+        found += [*_outputs(seal, seal_path), *_noted(seal, project, env)]
+    else:
+        found += _datasets(seal, project, env)
+    return [*found, *entry_findings(seal, seal_path, project=project, env=env, head=head)]
 
 
 def _outputs(seal: Mapping[str, Any], notebook: Path) -> Iterator[Finding]:
-    """The outputs of an executed notebook; what it read is named, its places are not kept."""
+    """The outputs of an executed notebook."""
     digest = json_hash(canonical_outputs(notebook)) if notebook.suffix == ".ipynb" else ""
-    stated = str(seal["content"]["data"]["written"].get("outputs"))
     if digest:
-        same = digest == stated
-        detail = digest[:12] if same else f"{digest[:12]}, sealed as {stated[:12]}"
-        yield Finding(what="outputs", verdict="same" if same else "differs", detail=detail)
-    for name, sealed in sorted(seal["content"]["data"]["read"].items()):
-        yield Finding(what=name, verdict="unknown", detail=f"read as {str(sealed)[:12]}")
+        yield _compared("outputs", digest, str(seal["content"]["data"]["written"].get("outputs")))
+
+
+def _noted(seal: Mapping[str, Any], project: Path, env: str | None) -> Iterator[Finding]:
+    """What an executed notebook loaded and saved, where its place was kept (occasion.json)."""
+    data, places = seal["content"]["data"], seal["occasion"].get("datasets", {})
+    stated = {**data["written"], **data["read"]}
+    stated.pop("outputs", None)
+    if not stated:
+        return
+    hash_of = DatasetHashes(open_catalog(project_path=project, env=env or "base"))
+    for name, digest in sorted(stated.items()):
+        path = (places.get(name) or {}).get("path")
+        if not path:
+            yield Finding(what=name, verdict="unknown", detail=f"sealed as {str(digest)[:12]}")
+        elif not (project / path).exists():
+            yield Finding(what=name, verdict="gone", detail=str(path))
+        else:
+            yield _compared(name, hash_of(name.partition("@")[0], project / path), str(digest))
+
+
+def _compared(what: str, found: str, stated: str) -> Finding:
+    same = found == stated
+    detail = found[:12] if same else f"{found[:12]}, sealed as {stated[:12]}"
+    return Finding(what=what, verdict="same" if same else "differs", detail=detail)
 
 
 def _datasets(seal: Mapping[str, Any], project: Path, env: str | None) -> Iterator[Finding]:
-    from fin_kedro.kernel.evidence import open_catalog
-
     data, where = seal["content"]["data"], seal["occasion"]["datasets"]
     stated = {**data["read"], **data["written"]}
     versions = {n: v for n in stated if (v := (where.get(n) or {}).get("version"))}
@@ -75,29 +89,7 @@ def _datasets(seal: Mapping[str, Any], project: Path, env: str | None) -> Iterat
             yield Finding(what=name, verdict="gone", detail=str(path))
             continue
         state = states.of(catalog.get(name))
-        found = state.content if state else "nothing"
-        verdict: Verdict = "same" if found == digest else "differs"
-        detail = found[:12] if found == digest else f"{found[:12]}, sealed as {digest[:12]}"
-        yield Finding(what=name, verdict=verdict, detail=detail)
-
-
-def _ledger(seal: Mapping[str, Any], project: Path, env: str | None) -> Iterator[Finding]:
-    """The entries of the run in the ledgers of the project's workflows; a broken chain raises."""
-    from fin_kedro.governance.ledger import Ledger
-    from fin_kedro.kernel.config import project_config
-
-    parameters = project_config(project, env)["parameters"].values()
-    releases = [p["release"] for p in parameters if isinstance(p, Mapping) and "release" in p]
-    for path in sorted({str(release["ledger"]) for release in releases}):
-        ledger = Ledger(path)
-        ledger.verify()
-        for entry in ledger.entries(event="run_sealed", run=seal["occasion"]["run"]):
-            same = entry.event["seal"] == seal["digest"]
-            yield Finding(
-                what=f"ledger entry {entry.number}",
-                verdict="same" if same else "differs",
-                detail=entry.hash[:12] if same else f"states {entry.event['seal'][:12]}",
-            )
+        yield _compared(name, state.content if state else "nothing", digest)
 
 
 Row = tuple[str, str, str, str]

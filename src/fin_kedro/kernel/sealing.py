@@ -10,7 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from kedro.pipeline import Pipeline
 from kedro.pipeline.node import Node
@@ -21,9 +21,14 @@ from fin_kedro.kernel.dataset_state import DatasetState, DatasetStates, known_st
 from fin_kedro.kernel.modules import Sources, named_in
 from fin_kedro.kernel.policy import policy_of
 from fin_kedro.kernel.seal import DATASET, PATCH, make_seal
+from fin_kedro.kernel.seal_entries import anchors
 from fin_kedro.kernel.summary import env_option
 from fin_kedro.kernel.surroundings import LOCK, hash_seed, surroundings
+from fin_kedro.kernel.withholding import screened
 from sealed_kernel.environment import compare
+
+if TYPE_CHECKING:
+    from fin_kedro.governance.ledger import Entry
 
 RUN_CONTEXT = "params:run_context"
 SELECTION = (
@@ -47,10 +52,10 @@ class RunRecord:
         env: str = "base",
         policy: Mapping[str, Any] | None = None,
     ) -> None:
-        self._root, self._env = root or Path.cwd(), env
+        self.root, self._env = root or Path.cwd(), env
         self._policy = dict(policy or {})
         self._helper = ThreadPoolExecutor(max_workers=1, thread_name_prefix="seal")
-        self._states = DatasetStates(self._root, self._helper)
+        self._states = DatasetStates(self.root, self._helper)
         self._run: Mapping[str, Any] = {}
         self._pipeline = Pipeline([])
         self._catalog: Any = None
@@ -68,15 +73,23 @@ class RunRecord:
             self._error: dict[str, Any] | None = None
             self._started = datetime.now(UTC)
             self._parameters = self._resolved_parameters()
-            self._environment = surroundings(self._root)
+            self._environment = surroundings(self.root)
+            self._check_key()
             self._code = self._helper.submit(self._code_of, pipeline)
+
+    def _check_key(self) -> None:
+        """A run whose end could not be signed is told so before it begins."""
+        from fin_kedro.governance.ledger import Ledger
+
+        for path in self.ledgers():
+            Ledger(path).prepare()
 
     def _code_of(self, pipeline: Pipeline) -> tuple[dict[str, Any], bytes | None]:
         """The code of the nodes, and what their parameters name: modules and notebooks."""
         sources = Sources(source_folder())
-        found = [named_in(value, self._root, sources) for value in self._parameters.values()]
+        found = [named_in(value, self.root, sources) for value in self._parameters.values()]
         return code_state(
-            self._root,
+            self.root,
             functions={node.name: node.func for node in pipeline.nodes},
             notebooks=sorted({path for _, notebooks in found for path in notebooks}),
             named=sorted({module for modules, _ in found for module in modules}),
@@ -118,7 +131,7 @@ class RunRecord:
         read = self._steps.get(node.name, {"read": {}})["read"]
         return {
             "versions": {name: state.version for name, state in read.items() if state.version},
-            "paths": {n: str(self._root / state.path) for n, state in read.items() if state.path},
+            "paths": {n: str(self.root / state.path) for n, state in read.items() if state.path},
         }
 
     # Time and errors
@@ -149,7 +162,7 @@ class RunRecord:
             n.removeprefix("params:"): self._inside(self._catalog.load(n))
             for n in sorted(names - {RUN_CONTEXT})
         }
-        return {**values, "policy": self._inside(self._policy)}
+        return screened(self.root, {**values, "policy": self._inside(self._policy)})
 
     def _inside(self, content: Any) -> Any:
         """Paths inside the project, seen from it: the same parameters hash the same anywhere."""
@@ -239,9 +252,9 @@ class RunRecord:
             "runner": str(self._run.get("runner")).partition(" ")[0].rpartition(".")[2],
             "datasets": {n: s.occasion for n, s in sorted(states.items()) if s.occasion},
             "seconds_by_step": {n: round(s, 3) for n, s in self._seconds.items()},
-            "runtime_params": self._run.get("runtime_params") or {},
+            "runtime_params": screened(self.root, self._run.get("runtime_params") or {}),
             "load_versions": self._run.get("load_versions") or {},
-            "libraries": dict(compare(self._root / LOCK).libraries),
+            "libraries": dict(compare(self.root / LOCK).libraries),
             "error": self._error,
         }
 
@@ -276,23 +289,25 @@ def _mlflow_run_id() -> str | None:
 
 
 def keep_seal(record: RunRecord, outcome: str, catalog: Any) -> str:
-    """Keep a run's seal beside the data, in MLflow when a run is open, and in the ledger.
+    """Keep a run's seal beside the data, in the ledger, and in MLflow when a run is open.
 
-    The ledger is hash-chained, not signed: its entry says that this run had this seal then.
-    Returns what a person reads: the digest, what it cost, and the command that shows it.
+    The ledger's entry is signed: it says that this run had this seal then, and whose key said so.
+    Returns what a person reads: the digest, what it cost, the ledger's head, and the command that
+    shows it.
     """
     seal = record.seal(outcome)
     began = time.perf_counter()
     patch = _save(record, seal, catalog)
+    entries = _enter(record, seal)
     if seal["occasion"]["mlflow_run"]:
-        _log_to_mlflow(record, seal, patch)
-    _enter(record, seal)
+        _log_to_mlflow(record, seal, patch, entries)
     record.close()
     cost = record.sealing_seconds + time.perf_counter() - began
     run, env = seal["occasion"]["run"], seal["content"]["subject"]["env"]
+    heads = "".join(f"; ledger {e.number}:{e.hash[:16]}" for e in entries)
     return (
         f"  sealed {seal['digest'][:12]} in {cost:.1f} s, with {record.beside_seconds:.1f} s of a "
-        f"processor beside the run: kedro seal show {run}{env_option(env)}"
+        f"processor beside the run{heads}: kedro seal show {run}{env_option(env)}"
     )
 
 
@@ -309,7 +324,9 @@ def _save(record: RunRecord, seal: Mapping[str, Any], catalog: Any) -> Path | No
     return patch
 
 
-def _log_to_mlflow(record: RunRecord, seal: Mapping[str, Any], patch: Path | None) -> None:
+def _log_to_mlflow(
+    record: RunRecord, seal: Mapping[str, Any], patch: Path | None, entries: list[Entry]
+) -> None:
     import mlflow
     from mlflow.entities import RunTag
 
@@ -317,7 +334,8 @@ def _log_to_mlflow(record: RunRecord, seal: Mapping[str, Any], patch: Path | Non
     tags = {"seal": seal["digest"], **{f"data.{name}": digest for name, digest in read.items()}}
     client = mlflow.MlflowClient()
     client.log_batch(
-        seal["occasion"]["mlflow_run"], tags=[RunTag(name, value) for name, value in tags.items()]
+        seal["occasion"]["mlflow_run"],
+        tags=[RunTag(name, value) for name, value in {**tags, **anchors(entries)}.items()],
     )
     mlflow.log_dict(dict(seal), "seal.json")
     if patch:
@@ -327,12 +345,12 @@ def _log_to_mlflow(record: RunRecord, seal: Mapping[str, Any], patch: Path | Non
             client.set_model_version_tag(candidate["workflow"], candidate["version"], name, value)
 
 
-def _enter(record: RunRecord, seal: Mapping[str, Any]) -> None:
+def _enter(record: RunRecord, seal: Mapping[str, Any]) -> list[Entry]:
     """Enter the seal in the ledger of each workflow that ran; most often they share one."""
     from fin_kedro.governance.ledger import Ledger
 
     content, occasion = seal["content"], seal["occasion"]
-    for path in record.ledgers():
+    return [
         Ledger(path).append(
             event="run_sealed",
             run=occasion["run"],
@@ -342,3 +360,5 @@ def _enter(record: RunRecord, seal: Mapping[str, Any]) -> None:
             env=content["subject"]["env"],
             by=occasion["by"],
         )
+        for path in record.ledgers()
+    ]

@@ -28,10 +28,11 @@ def expected_errors() -> tuple[type[BaseException], ...]:
     from fin_kedro.governance.ledger import LedgerError
     from fin_kedro.governance.package import PackageError
     from fin_kedro.governance.registry import RegistryError
+    from fin_kedro.governance.signing import SigningError
     from fin_kedro.kernel.gates import GateError
 
     own = (ApprovalError, ContractError, GateError, LedgerError, PackageError, RegistryError)
-    return (*_WRAPPERS, *own, UnsupportedExpressionError, ValueError)
+    return (*_WRAPPERS, *own, SigningError, UnsupportedExpressionError, ValueError)
 
 
 class RunClock:

@@ -10,11 +10,15 @@ from pathlib import Path
 from typing import Any
 
 from sealed_kernel.environment import compare
-from sealed_kernel.fixed import FIXED_ENVIRONMENT, NO_TELEMETRY, THREADS
+from sealed_kernel.fixed import (
+    FIXED_ENVIRONMENT,
+    HASH_SEED,
+    NO_TELEMETRY,
+    THREADS,
+    settled_seed,
+)
 
 LOCK = "requirements.lock"
-# Runs with another hash seed must give the same; it is kept with the occasion.
-HASH_SEED = "PYTHONHASHSEED"
 
 
 def surroundings(project: Path) -> dict[str, Any]:
@@ -44,7 +48,19 @@ def surroundings(project: Path) -> dict[str, Any]:
         "blas": numeric["blas"],
         "threads": {**variables, "used": numeric["threads"]},
         "fixed": {name: os.environ.get(name) for name in sorted(fixed)},
+        "seeds": seeds(settled_seed()),
     }
+
+
+def seeds(seed: int | None) -> dict[str, Any]:
+    """Seeds of a process: of `random` and of NumPy's global generators, and of hashes.
+
+    A kernel is given ``seed`` for both, and a fixed hash seed. A pipeline's nodes take their seeds
+    from parameters, which a seal has anyway, and the global generators have none: None. Its hash
+    seed is the occasion's: runs that differ in it must give the same, and a test holds them to it.
+    """
+    given = None if seed is None else os.environ.get(HASH_SEED)
+    return {"random": seed, "numpy": seed, "hash": given}
 
 
 @cache

@@ -58,6 +58,8 @@ from fin_kedro.kernel.seal import (
     read_patch,
     read_seal,
 )
+from fin_kedro.kernel.seal_entries import entered
+from fin_kedro.kernel.withholding import not_executable
 from fin_kedro.kernel.worktree import NOW, Checkout, checkout, committed_file, resolve_revision
 
 PIPELINE, NOTEBOOK = "pipeline", "notebook"
@@ -205,6 +207,7 @@ def open_sealed(project: Path, run: str, env: str | None = None) -> Sealed:
     A path is of a seal, an executed notebook or a report. Raises SealError when there is none.
     """
     path = find_seal(project, run, env).resolve()
+    patch = read_patch(path)
     if found := _step_of_run(path):
         path, steps = found
     else:
@@ -214,7 +217,7 @@ def open_sealed(project: Path, run: str, env: str | None = None) -> Sealed:
         project=project,
         path=path,
         seal=_with_occasion(path, seal),
-        patch=read_patch(path),
+        patch=None if patch is None else patch.decode("utf-8", "surrogateescape"),
         env=seal.get("content", {}).get("subject", {}).get("env"),
         steps=steps,
     )
@@ -429,6 +432,8 @@ class Verifier:
 
     def _checkout(self, world: World) -> Checkout:
         revision = None if world.code == SEALED else world.code
+        if self._withheld(world):  # then the tree as it stands is the sealed code (see `verify`)
+            revision = NOW
         if revision and revision != NOW:
             revision = resolve_revision(self.sealed.project, revision)
         return self._open.enter_context(
@@ -441,6 +446,10 @@ class Verifier:
                 keep=self._keep,
             )
         )
+
+    def _withheld(self, world: World) -> bool:
+        """Whether the sealed code is wanted, and its seal lacks a part that showed a secret."""
+        return world.code == SEALED and "patch_withheld" in self.sealed.content["code"]
 
     def _same_code(self) -> bool:
         """Whether the tree as it stands is the sealed code: package, and the notebooks used."""
@@ -565,16 +574,21 @@ class Verifier:
         began, sealed = time.perf_counter(), self.sealed
         check_seal(sealed.seal)
         check_consistent(sealed.content)
+        needed = self._withheld(self.world) and not self._same_code()
+        if why := not_executable(sealed.content, code=needed):
+            raise VerifyError(why)
+        forged, said = entered(sealed.seal, sealed.path, project=sealed.project, env=sealed.env)
         self._say(f"executing {sealed.subject} again")
         made = self.execute(self.world)
         self._roots.append(made.project)
         if made.seal is None:
             raise VerifyError(f"{sealed.subject} could not be executed again: {made.error}")
         comparison, altered = self.compare(made)
-        cause = altered
+        by_itself = altered is not None and altered.kind == "seal"  # it says where, too
+        cause = altered if by_itself or forged is None else forged
         if cause is None and comparison.grade != "A" and causes:
             cause = self._cause(made, comparison)
-        notes = [*made.notes]
+        notes = [*made.notes, *said]
         outcomes = sealed.content["outcome"], made.seal["content"]["outcome"]
         if outcomes == ("completed", "failed"):
             notes.append(f"this time it failed: {made.error}")
@@ -584,7 +598,7 @@ class Verifier:
             run=sealed.run,
             subject=sealed.subject,
             grade=comparison.grade,
-            holds=self.rules.accepts(comparison.grade),
+            holds=self.rules.accepts(comparison.grade) and forged is None,
             comparison=comparison,
             cause=cause,
             notes=tuple(notes),

@@ -156,7 +156,7 @@ def _apply(target: Path, patch: str | None, digest: str, inside: str) -> None:
             "the run had uncommitted changes, and patch.diff is not beside its seal; "
             "take it from MLflow (artifact patch.diff)."
         )
-    if hashlib.sha256(patch.encode()).hexdigest() != digest:
+    if hashlib.sha256(patch.encode("utf-8", "surrogateescape")).hexdigest() != digest:
         raise WorktreeError(
             "patch.diff beside the seal is not the one that was sealed; it was changed since."
         )
