@@ -15,6 +15,8 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, settings
 
+from tests import needs
+
 # In a worker of xdist `__main__` has no file; pyspark takes that for its own doctests and exits.
 if not hasattr(sys.modules["__main__"], "__file__"):
     sys.modules["__main__"].__file__ = pytest.__file__
@@ -120,6 +122,17 @@ def _no_run_left_open() -> Iterator[None]:
         # the test's own store may no longer be the one in force; the run is taken off all the same
         with contextlib.suppress(mlflow.MlflowException):
             mlflow.end_run()
+
+
+def pytest_unconfigure() -> None:
+    """End what was started for the tests of this process."""
+    needs.stop()
+
+
+@pytest.fixture(scope="session")
+def java() -> None:
+    """Spark can run; see `tests.spark.needs_java`."""
+    needs.java()
 
 
 @pytest.fixture

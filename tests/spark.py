@@ -1,8 +1,7 @@
-"""Spark for tests: the settings of conf/spark, and a plain reason where there is no Java."""
+"""Spark for tests: the settings of conf/spark, and a mark for tests that need Java."""
 
 from __future__ import annotations
 
-import shutil
 from pathlib import Path
 from typing import Any
 
@@ -11,9 +10,7 @@ import yaml
 
 from tests.conftest import ROOT
 
-needs_java = pytest.mark.skipif(
-    shutil.which("java") is None, reason="Spark needs Java on the machine (no `java` on the PATH)"
-)
+needs_java = pytest.mark.usefixtures("java")
 
 
 def settings() -> dict[str, Any]:

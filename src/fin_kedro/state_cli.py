@@ -39,10 +39,12 @@ def warm(workflow: str, env: str | None) -> None:
     features = wiring.features
     transactions, labels = (wiring.load(f"accepted_{name}") for name in ("transactions", "labels"))
     with wiring.open_store() as store:
-        frames = recent_history(features, transactions, labels)
+        lateness = store.plan.lateness
+        frames = recent_history(features, transactions, labels, lateness_us=lateness)
         store.warm_start(*frames)
         counted = f"{len(frames[0])} transactions and {len(frames[1])} labels"
-    click.echo(f"{workflow}: {counted} of the last {_days(features)} days are in {wiring.url}")
+    days = _days(features.horizon_us + lateness)
+    click.echo(f"{workflow}: {counted} of the last {days} days are in {wiring.url}")
     click.echo(f"Next: kedro state consume {workflow}{env_option(env)}")
 
 
@@ -85,16 +87,18 @@ def consume(
 @plain_errors
 def show(workflow: str, env: str | None) -> None:
     """Say as JSON what the store of WORKFLOW holds, how far back, and up to where it has read."""
+    from fin_kedro.serving.online.marks import only_offsets
+
     wiring = _Wiring(workflow, env)
     with wiring.open_store() as store:
         offsets: dict[str, dict[str, int]] = {}
-        for (topic, partition), at in sorted(store.offsets().items()):
+        for (topic, partition), at in sorted(only_offsets(store.offsets()).items()):
             offsets.setdefault(topic, {})[str(partition)] = at
         shown = {
             "store": wiring.url,
             **(counts := store.statistics()),
             "newest": _moment(counts["newest_us"]),
-            "horizon_days": _days(wiring.features),
+            "horizon_days": _days(wiring.features.horizon_us),
             "offsets": offsets,
         }
     click.echo(json.dumps(shown, indent=2))
@@ -244,9 +248,9 @@ class _Wiring:
         return dict(found[entry])
 
 
-def _days(features: EventFeatures) -> float:
-    """The longest window, its delay included; 30, not 30.0, where it is whole."""
-    days = features.horizon_us / 86_400_000_000
+def _days(microseconds: int) -> float:
+    """A span in days; 30, not 30.0, where it is whole."""
+    days = microseconds / 86_400_000_000
     return int(days) if days.is_integer() else round(days, 3)
 
 

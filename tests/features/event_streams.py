@@ -79,7 +79,7 @@ def _one(told: Statistic, row: Mapping[str, Any], others: Rows, labels: Rows) ->
         return t - last["known_us"] if told.aggregate == "since_last" else told.amount(last)
     counted = [r for r in others if r["known_us"] < t and _inside(told, r["event_us"], t)]
     if told.of == "frauds":
-        counted = [r for r in counted if _is_fraud(r["transaction_id"], labels, t)]
+        counted = [r for r in counted if _is_fraud(r, labels, t)]
     current = [row] if told.includes_current else []
     return sum(told.amount(r) for r in [*counted, *current])
 
@@ -91,8 +91,9 @@ def _inside(told: Statistic, event: int, t: int) -> bool:
     return end - told.window_us < event <= end
 
 
-def _is_fraud(identity: Any, labels: Rows, t: int) -> bool:
-    told = [r for r in labels if r["transaction_id"] == identity and r["known_us"] < t]
+def _is_fraud(row: Mapping[str, Any], labels: Rows, t: int) -> bool:
+    own = [r for r in labels if r["transaction_id"] == row["transaction_id"]]
+    told = [r for r in own if row["event_us"] <= r["known_us"] < t]
     return bool(told) and max(told, key=lambda r: (r["known_us"], r["label_id"]))["fraud"] == 1
 
 

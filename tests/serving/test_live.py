@@ -12,6 +12,7 @@ import pytest
 from fin_kedro.contracts import Column, Contract
 from fin_kedro.features.entity_state import fingerprint
 from fin_kedro.features.fraud import fraud_statistics
+from fin_kedro.features.windows import DAY
 from fin_kedro.governance.package import PackageError, read_package
 from fin_kedro.serving.answers import Refused, Unavailable
 from fin_kedro.serving.live import LiveScorer, check_features
@@ -188,6 +189,16 @@ def test_a_package_of_another_specification_is_not_served(tmp_path: Path, name: 
             rows="transactions",
         )
     assert text in str(caught.value)
+
+
+def test_a_package_of_another_row_value_is_not_served(tmp_path: Path) -> None:
+    first, *others = fraud_statistics.row_values
+    changed = replace(first, value=lambda row: row["event_us"] % DAY + 7)
+    trained = replace(fraud_statistics, row_values=(changed, *others))
+    version = f"1.0.0+1.0.0+{fingerprint(trained)}"
+    write_live(tmp_path / "p", contract=replace(live_contract(), version=version))
+    with pytest.raises(PackageError, match="it was made for specification"):
+        check_features(read_package(tmp_path / "p"), fraud_statistics)
 
 
 def test_the_specification_that_was_trained_on_is_served(tmp_path: Path) -> None:

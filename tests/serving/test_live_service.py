@@ -24,9 +24,9 @@ from fin_kedro.features.fraud import fraud_statistics
 from fin_kedro.features.windows import HOUR
 from fin_kedro.serving.online import open_store
 from fin_kedro.serving.release import ReleasedBento
+from tests.needs import redis_url
 
 from .conftest import Server, served, wait_until_ready
-from .online.kinds import redis_url
 from .tiny_live import COUNT, FRAUDS, START, expected, transaction
 
 relaxed = settings(

@@ -16,11 +16,11 @@ from hashlib import blake2b
 from operator import index, itemgetter
 from typing import Any, TypeAlias
 
-from .windows import DAY, EventFeatures, FeatureError, Statistic
+from .windows import DAY, EventFeatures, FeatureError, RowValue, Statistic
 
 # %% auto #0
 __all__ = ['FAR', 'FULL', 'FORM', 'Record', 'LARGEST', 'Track', 'Frauds', 'order', 'Entity', 'pack_entity', 'unpack_entity',
-           'Steps', 'KeyPlan', 'value_columns', 'value_text', 'fingerprint', 'EventError', 'Plan']
+           'Steps', 'KeyPlan', 'value_columns', 'value_text', 'state_fingerprint', 'fingerprint', 'EventError', 'Plan']
 
 # %% ../../../notebooks/features/entity_state.ipynb #c750d524
 FAR = 1 << 62  # microseconds: no moment is that far
@@ -432,6 +432,9 @@ class _Term:
         """As Ibis values have it."""
         return _Term(f"{kind}({self})")
 
+    def __bool__(self) -> bool:
+        raise TypeError("a column is neither true nor false by itself")
+
 
 def _writing(symbol: str, *, swapped: bool = False) -> Callable[[_Term, Any], _Term]:
     def write(self: _Term, other: Any) -> _Term:
@@ -454,17 +457,44 @@ def value_text(value: Callable[[Any], Any]) -> str:
     return repr(value({name: _Term(name) for name in value_columns(value)}))
 
 
-def fingerprint(features: EventFeatures) -> str:
-    """Return 16 hex digits that change with anything that changes a statistic or its columns."""
+def _text(told: Statistic | RowValue) -> str | None:
+    """Return the text of a value, None where there is none; FeatureError names the statistic."""
+    try:
+        return told.value and value_text(told.value)
+    except (TypeError, AttributeError) as error:
+        found = str(error).replace("'_Term'", "a column")
+        raise FeatureError(
+            f"{type(told).__name__} {told.name!r}: its value may differ between engines ({found}); "
+            "allowed: + - * % of columns and whole numbers, and comparisons, joined by & and |, "
+            "inside flag(...)."
+        ) from None
+
+
+def _digest(told: Any) -> str:
+    return blake2b(json.dumps(told).encode(), digest_size=8).hexdigest()
+
+
+def _state_parts(features: EventFeatures) -> list[Any]:
     columns = [features.id, features.event, features.known, features.label, features.label_id]
     told = [
         [
             *(s.name, s.key, s.aggregate, s.of, s.window_us, s.delay_us),
-            *(s.includes_current, s.strict, s.value and value_text(s.value)),
+            *(s.includes_current, s.strict, _text(s)),
         ]
         for s in features.statistics
     ]
-    return blake2b(json.dumps([columns, told]).encode(), digest_size=8).hexdigest()
+    return [columns, told]
+
+
+def state_fingerprint(features: EventFeatures) -> str:
+    """Return 16 hex digits that change with anything that changes a statistic or its columns."""
+    return _digest(_state_parts(features))
+
+
+def fingerprint(features: EventFeatures) -> str:
+    """Return 16 hex digits that change with the row values, too, which no store keeps."""
+    rows = [[value.name, _text(value)] for value in features.row_values]
+    return _digest([*_state_parts(features), *([rows] if rows else [])])
 
 # %% ../../../notebooks/features/entity_state.ipynb #61f278af
 class EventError(ValueError):
@@ -494,7 +524,7 @@ class Plan:
         self._places: dict[int, int] = {}  # a value function's identity -> its place in a record
         for told in features.statistics:
             if told.value is not None:
-                text = value_text(told.value)
+                text = str(_text(told))
                 self._values.setdefault(text, told.value)
                 at = 3 + len(self._key_columns) + list(self._values).index(text)
                 self._places[id(told.value)] = at

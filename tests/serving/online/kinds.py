@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import uuid
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
@@ -13,21 +12,10 @@ import pytest
 from fin_kedro.features.windows import EventFeatures
 from fin_kedro.serving.online import FeatureStore, open_store
 from tests.features.event_streams import FEATURES
+from tests.needs import redis_url
 
 KINDS = ("memory", "log", "redis")
-REDIS = os.environ.get("FIN_KEDRO_TEST_REDIS", "redis://127.0.0.1:6379/9")
 LONG = 1_000_000  # microseconds: no test's stream is that long, so nothing is forgotten
-
-
-def redis_url() -> str:
-    """Return a Redis that answers; skips the test where there is none."""
-    import redis
-
-    try:
-        redis.Redis.from_url(REDIS, socket_connect_timeout=2).ping()
-    except redis.RedisError as error:
-        pytest.skip(f"no Redis answers at {REDIS} ({error}); set FIN_KEDRO_TEST_REDIS")
-    return REDIS
 
 
 class Shelf:

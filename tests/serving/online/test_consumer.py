@@ -23,6 +23,7 @@ from fin_kedro.serving.online import kafka
 from fin_kedro.serving.online.consumer import StreamConsumer
 from fin_kedro.serving.online.dead_letters import DeadLetterError
 from fin_kedro.serving.online.kafka import StreamError, stream_settings
+from fin_kedro.serving.online.marks import mark_place, only_offsets
 from tests.conftest import ROOT
 from tests.serving.online.stream import (
     DEAD,
@@ -52,11 +53,12 @@ class ListStore:
     def __init__(self) -> None:
         self.applied: list[tuple[str, Mapping[str, Any]]] = []
         self.next: dict[tuple[str, int], int] = {}
+        self.marks: dict[tuple[str, int], int] = {}
         self.batches: list[int] = []
         self.refuse: Callable[[Mapping[str, Any]], Exception | None] = lambda _: None
 
     def offsets(self) -> dict[tuple[str, int], int]:
-        return dict(self.next)
+        return self.next | self.marks
 
     def apply(
         self,
@@ -68,7 +70,8 @@ class ListStore:
                 error.position = position  # type: ignore[attr-defined]
                 raise error
         self.applied.extend(events)
-        self.next.update(offsets)
+        self.next.update(only_offsets(offsets))
+        self.marks.update({p: at for p, at in offsets.items() if p not in self.next})
         self.batches.append(len(events))
 
 
@@ -315,6 +318,51 @@ def test_a_topic_that_was_made_anew(broker: Broker, store: ListStore) -> None:
     with pytest.raises(StreamError, match="goes on at offset 10000.*it was made anew"):
         consumer(broker, store).run(until_end=True)
     assert store.applied == []
+
+
+@pytest.mark.parametrize("again", [EVENTS, EVENTS[::-1]], ids=["the same events", "others"])
+def test_a_topic_that_was_made_anew_and_is_longer(
+    broker: Broker, store: ListStore, again: list[tuple[str, Any]]
+) -> None:
+    broker.send_all(EVENTS[:150])
+    consumer(broker, store).run(until_end=True)
+    before = dict(store.next), list(store.applied)
+    anew = Broker()
+    anew.send_all(again + EVENTS)
+    for share in (False, True):
+        with pytest.raises(StreamError, match="not the one that was applied: it was made anew"):
+            consumer(anew, store, share=share).run(until_end=True)
+        assert (store.next, store.applied) == before
+    consumer(anew, store).run(until_end=True, from_beginning=True)
+    assert len(store.applied) == 150 + len(again) + len(EVENTS)
+    anew.send_all(EVENTS[:10])
+    consumer(anew, store).run(until_end=True)  # it knows the new one now
+    assert len(store.applied) == 150 + len(again) + len(EVENTS) + 10
+
+
+def test_a_topic_is_recognised_before_the_end_of_a_stream_without_news(
+    broker: Broker, store: ListStore
+) -> None:
+    broker.send_all(EVENTS)
+    consumer(broker, store).run(until_end=True)
+    store.marks = {place: at + 1 for place, at in store.marks.items()}
+    with pytest.raises(StreamError, match="it was made anew"):
+        consumer(broker, store).run(until_end=True)
+
+
+def test_where_the_message_before_is_gone_nothing_is_compared(
+    broker: Broker, store: ListStore
+) -> None:
+    for _ in range(12):  # the mock broker keeps about 5 MiB of a partition
+        broker.send(TRANSACTIONS, b"x" * 900_000, key="one")
+    broker.flush()
+    place = next(place for place, end in broker.ends(TRANSACTIONS).items() if end == 12)
+    reader = Consumer({"bootstrap.servers": broker.servers, "group.id": "low"})
+    low, _ = reader.get_watermark_offsets(TopicPartition(*place))
+    reader.close()
+    store.next, store.marks = {place: low}, {mark_place(place): 1}
+    metrics = consumer(broker, store).run(until_end=True)
+    assert metrics.dead_letters == 12 - low > 0
 
 
 def test_from_the_beginning_everything_comes_again(broker: Broker, store: ListStore) -> None:

@@ -103,6 +103,22 @@ def test_a_label_counts_once_and_waits_for_its_transaction(shelf: Shelf) -> None
         assert store.apply([("label", report(2, "late", 5, fraud=0))], {}) == [False]
 
 
+@pytest.mark.parametrize("late", [False, True])
+def test_a_label_known_before_its_transaction_happened_counts_for_nothing(
+    shelf: Shelf, late: bool
+) -> None:
+    events = [
+        ("transaction", row("bought", 6, event_us=4)),
+        ("label", report(1, "bought", 3)),
+        ("label", report(2, "bought", 2)),
+    ]
+    with shelf.open() as store:
+        store.apply(events[::-1] if late else events, {})
+        assert store.lookup(row("next", 8))["frauds_now"] == 0
+        store.learn(report(3, "bought", 4))  # at the very moment it happened
+        assert store.lookup(row("next", 8))["frauds_now"] == 5
+
+
 def test_ids_are_numbers_or_text(shelf: Shelf) -> None:
     with shelf.open() as store:
         store.score(row(7, 1, customer_id=1))

@@ -26,6 +26,7 @@ from fin_kedro.serving.online.dead_letters import (
     DeadLetterTopic,
 )
 from fin_kedro.serving.online.kafka import StreamError, StreamSettings
+from fin_kedro.serving.online.marks import Place, mark, mark_place
 from fin_kedro.serving.online.messages import BrokenMessageError, MessageReader
 
 if TYPE_CHECKING:
@@ -33,8 +34,6 @@ if TYPE_CHECKING:
     from fin_kedro.serving.online.store import Event, FeatureStore
 
 logger = logging.getLogger(__name__)
-
-Place = tuple[str, int]  # topic and partition
 
 # How often a consumer of all partitions looks for new ones, in seconds.
 _LOOK_AGAIN = 60.0
@@ -101,6 +100,7 @@ class StreamConsumer:
         self._dead_letters: DeadLetters | None = None
         self._next: dict[Place, int] = {}  # the partitions that are ours, and where each goes on
         self._ends: dict[Place, int] = {}  # where each ended when it became ours
+        self._marks: dict[Place, int] = {}  # of the message before, which is read first
         self._anew: set[Place] | None = None  # with from_beginning: what was begun anew already
         self._due = {"look": 0.0, "report": 0.0}
 
@@ -172,20 +172,25 @@ class StreamConsumer:
     def _assigned(self, consumer: Any, given: Iterable[TopicPartition]) -> None:
         """Take partitions over, each from the store's own offset."""
         stored = self.store.offsets()
-        self._next, self._ends = {}, {}
+        self._next, self._ends, self._marks = {}, {}, {}
         for partition in given:
             place = (partition.topic, partition.partition)
-            self._next[place] = self._start(place, stored.get(place))
+            self._next[place] = self._start(place, stored)
         # A partition has an offset even before its first message, so that none is missed unseen.
         if new := {place: at for place, at in self._next.items() if stored.get(place) != at}:
             self.store.apply([], new)
-        consumer.assign([TopicPartition(*place, at) for place, at in self._next.items()])
+        consumer.assign(
+            [
+                TopicPartition(*place, at - (place in self._marks))
+                for place, at in self._next.items()
+            ]
+        )
 
-    def _start(self, place: Place, stored: int | None) -> int:
+    def _start(self, place: Place, kept: Mapping[Place, int]) -> int:
         """Where a partition goes on; refuses an offset that the broker no longer has."""
-        topic, partition = place
+        stored = kept.get(place)
         low, high = self._consumer.get_watermark_offsets(
-            TopicPartition(topic, partition), timeout=self.settings.connect_seconds
+            TopicPartition(*place), timeout=self.settings.connect_seconds
         )
         self._ends[place] = high
         if self._anew is not None and place not in self._anew:
@@ -194,19 +199,32 @@ class StreamConsumer:
         if stored is None:
             return low
         if low <= stored <= high:
+            if low < stored and mark_place(place) in kept:
+                self._marks[place] = kept[mark_place(place)]
             return stored
         missing = f"messages {stored} to {low - 1} are gone" if stored < low else "it was made anew"
-        raise StreamError(
-            f"topic {topic!r}, partition {partition}: the store goes on at offset {stored}, the "
-            f"broker has {low} to {high}: {missing}. Bring the store up to date from history "
-            "(`kedro state warm`), then read all that the broker has once "
-            "(`kedro state consume --from-beginning`)."
-        )
+        raise _cannot_go_on(place, stored, f"the broker has {low} to {high}: {missing}")
+
+    def _is_next(self, message: Any, place: Place) -> bool:
+        """Whether it is to be applied, or the one before, read again to recognise the topic.
+
+        Where that one is gone (by compaction, say) the next comes first, and nothing is compared.
+        """
+        expected, at = self._marks.pop(place, None), self._next[place]
+        if expected is None or message.offset() >= at:
+            return True
+        if mark(message) != expected:
+            raise _cannot_go_on(
+                place, at, f"message {at - 1} is not the one that was applied: it was made anew"
+            )
+        return False
 
     def _revoked(self, _: Any, given: Iterable[TopicPartition]) -> None:
         """Let partitions go. No batch is in hand here: this is called while waiting for one."""
         for partition in given:
-            self._next.pop((partition.topic, partition.partition), None)
+            place = (partition.topic, partition.partition)
+            self._next.pop(place, None)
+            self._marks.pop(place, None)
 
     def _look_for_new_partitions(self) -> None:
         """A topic may grow; a group hears of it, a consumer of all partitions has to look."""
@@ -248,8 +266,9 @@ class StreamConsumer:
         error = message.error()
         place = (message.topic(), message.partition())
         if error is None:
-            return place in self._next
+            return place in self._next and self._is_next(message, place)
         if error.code() == KafkaError._PARTITION_EOF:
+            self._marks.pop(place, None)
             if place in self._next:  # beyond the last message there may be a transaction's marker
                 self._next[place] = max(self._next[place], message.offset())
         elif error.code() == KafkaError._AUTO_OFFSET_RESET or error.fatal():
@@ -267,15 +286,18 @@ class StreamConsumer:
         good: list[tuple[Any, Event]] = []
         letters: list[DeadLetter] = []
         offsets: dict[Place, int] = {}
+        last: dict[Place, Any] = {}
         for message in messages:
             reader = self._readers[message.topic()]
             try:
                 good.append((message, (reader.kind, reader.read(message.value()))))
             except BrokenMessageError as error:
                 letters.append(_letter(message, str(error)))
-            offsets[message.topic(), message.partition()] = message.offset() + 1
+            place = (message.topic(), message.partition())
+            offsets[place], last[place] = message.offset() + 1, message
         self._put_away(letters)
-        self._commit(good, offsets)
+        marks = {mark_place(place): mark(message) for place, message in last.items()}
+        self._commit(good, offsets | marks)
         self._count([event for _, event in good], offsets)
 
     def _commit(self, good: list[tuple[Any, Event]], offsets: dict[Place, int]) -> None:
@@ -334,7 +356,18 @@ class StreamConsumer:
 
     def _at_end(self) -> bool:
         """Whether all partitions are ours to the place where they ended when they became so."""
-        return bool(self._next) and all(at >= self._ends[p] for p, at in self._next.items())
+        if not self._next or self._marks:
+            return False
+        return all(at >= self._ends[p] for p, at in self._next.items())
+
+
+def _cannot_go_on(place: Place, stored: int, reason: str) -> StreamError:
+    topic, partition = place
+    return StreamError(
+        f"topic {topic!r}, partition {partition}: the store goes on at offset {stored}, {reason}. "
+        "Bring the store up to date from history (`kedro state warm`), then read all that the "
+        "broker has once (`kedro state consume --from-beginning`)."
+    )
 
 
 def _check_columns(features: EventFeatures, transactions: Contract, labels: Contract) -> None:

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from fin_kedro.features.entity_state import Plan, fingerprint
+from fin_kedro.features.entity_state import Plan, state_fingerprint
 
 FORMAT = 1
 MARKER = b"fk\xf0\x01"
@@ -52,7 +52,11 @@ def pack_batch(records: Sequence[bytes], labels: Sequence[list[Any]], offsets: O
 
 def pack_header(plan: Plan) -> bytes:
     """Return the header frame of a file written for a plan."""
-    told = {"format": FORMAT, "fingerprint": fingerprint(plan.features), "columns": plan.columns}
+    told = {
+        "format": FORMAT,
+        "fingerprint": state_fingerprint(plan.features),
+        "columns": plan.columns,
+    }
     return frame(encode(told))
 
 
@@ -69,7 +73,7 @@ def check_header(plan: Plan, body: bytes, where: str) -> None:
 
 def check_fingerprint(plan: Plan, found: str, where: str) -> None:
     """Raise StoreError unless `found` is the fingerprint of the plan's specification."""
-    ours = fingerprint(plan.features)
+    ours = state_fingerprint(plan.features)
     if found != ours:
         raise StoreError(
             f"{where} was filled for the specification {found}, this one is {ours}; its states do "

@@ -18,7 +18,7 @@ import msgspec
 from fin_kedro.features.entity_state import Entity, KeyPlan, Record, pack_entity, unpack_entity
 
 from .frames import Offsets, StoreError, decode, encode
-from .store import Answer, Event, FeatureStore, MemoryStore
+from .store import Answer, Event, FeatureStore, MemoryStore, is_too_early
 
 ATTEMPTS = 100
 VERSION = 8  # bytes of the version in front of a value
@@ -209,6 +209,8 @@ class KeyValueStore(FeatureStore):
         return True
 
     def _mark(self, view: _View, record: Record, version: list[Any]) -> None:
+        if is_too_early(record, version):
+            return
         for plan, name in zip(self.plan.keys, self._entity_keys(record), strict=True):
             entity = view.entity(name, plan) if plan.marks else None
             if entity is not None:

@@ -18,7 +18,7 @@ from typing import Any
 
 import redis
 
-from fin_kedro.features.entity_state import fingerprint
+from fin_kedro.features.entity_state import state_fingerprint
 from fin_kedro.features.windows import DAY, EventFeatures
 
 from .frames import Batch, Offsets, StoreError, check_fingerprint, decode
@@ -74,7 +74,7 @@ class RedisStore(KeyValueStore):
         except ValueError as error:
             raise StoreError(f"{self._where} is no address of a Redis: {error}.") from None
         self._script = self._redis.register_script(EXCHANGE)
-        self._call("set", self._key("specification"), fingerprint(features), nx=True)
+        self._call("set", self._key("specification"), state_fingerprint(features), nx=True)
         found = self._call("get", self._key("specification")).decode()
         check_fingerprint(self.plan, found, f"{self._where} ({prefix})")
 

@@ -89,7 +89,7 @@ class FeatureStore(ABC):
 
     @abstractmethod
     def offsets(self) -> dict[tuple[str, int], int]:
-        """Return the next offset to read, by topic and partition."""
+        """Return the next offset to read, by topic and partition, as `apply` was given them."""
 
     @abstractmethod
     def statistics(self) -> dict[str, int]:
@@ -413,6 +413,8 @@ class MemoryStore(FeatureStore):
         return True
 
     def _mark(self, record: Record, version: list[Any]) -> None:
+        if is_too_early(record, version):
+            return
         for key, entities in zip(self.plan.keys, self._entities, strict=True):
             entity = entities.get(key.name(record)) if key.marks else None
             if entity is not None:  # else: forgotten, as nothing in it can count any more
@@ -478,6 +480,11 @@ class MemoryStore(FeatureStore):
             for told in news:
                 self._take_label(told[0], told[1:])
             self._in_doubt = False
+
+
+def is_too_early(record: Record, version: Sequence[Any]) -> bool:
+    """Whether a label was known before its transaction happened: history sets such ones aside."""
+    return bool(version[0] < record[1])
 
 
 def open_store(url: str, features: EventFeatures, **options: Any) -> FeatureStore:

@@ -9,23 +9,25 @@ from fin_kedro.features.windows import EventFeatures
 
 
 def recent_history(
-    features: EventFeatures, transactions: ir.Table, labels: ir.Table
+    features: EventFeatures, transactions: ir.Table, labels: ir.Table, *, lateness_us: int
 ) -> tuple[pa.Table, pa.Table]:
     """Cut history to what can still count after its newest transaction.
 
-    A transaction that was known more than a horizon before the newest counts for none to come, nor
-    do labels of it. Labels of transactions that are not there at all stay: these may come late.
+    A row to come may be as late as the store allows, and counts what was known a horizon before
+    itself. A transaction that is older than both counts for none, nor do labels of it. Labels of
+    transactions that are not there at all stay: these may come late.
 
     Args:
         features: the specification.
         transactions: accepted by their contract.
         labels: accepted by theirs.
+        lateness_us: how far behind the newest transaction a row may be scored (`Plan.lateness`).
 
     Returns:
         Transactions and labels, each in the order in which they became known.
     """
     known = transactions[features.known]
-    counts = known >= known.max().as_scalar() - features.horizon_us
+    counts = known >= known.max().as_scalar() - features.horizon_us - lateness_us
     over = transactions.filter(~counts)
     kept = labels.anti_join(over, features.id)
     return (
