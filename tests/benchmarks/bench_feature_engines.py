@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import statistics
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -63,6 +65,67 @@ def bench_feature_growth(say: Printer, tmp_path: Path) -> None:
             flush=True,
         )
         shutil.rmtree(data)
+
+
+# One window each over the customers' rows, to see what it costs beside the sorting.
+WINDOWS = {
+    "sorting alone": "row_number() OVER (ordered)",
+    "a count": "count(*) OVER (ordered RANGE 604800000000 PRECEDING)",
+    "a sum": "sum(amount_cents::HUGEINT) OVER (ordered RANGE 604800000000 PRECEDING)",
+    "the first value": "first_value(amount_cents) OVER (ordered RANGE 604800000000 PRECEDING)",
+    "a running sum": "sum(amount_cents::HUGEINT) OVER (ordered ROWS UNBOUNDED PRECEDING)",
+}
+
+
+def bench_history_operators(say: Printer, tmp_path: Path) -> None:
+    """Where ours on DuckDB spends its seconds, by DuckDB's own profile; medians of three rounds."""
+    data, rows = make_data(tmp_path / "profiled", 1.0)
+    rounds = [operator_seconds(data) for _ in range(3)]
+    middle = {name: statistics.median(r[name] for r in rounds) for name in rounds[0]}
+    say(f"{rows:,} transactions, one thread, {sum(middle.values()):.1f} s in DuckDB's operators")
+    for name, seconds in sorted(middle.items(), key=lambda pair: -pair[1])[:8]:
+        print(f"  {seconds:>5.2f} s  {name}", flush=True)
+    say("one window over the customers' rows, its sorting included")
+    for name, query in WINDOWS.items():
+        seconds = statistics.median(window_seconds(data, query) for _ in range(3))
+        print(f"  {seconds:>5.2f} s  {name}", flush=True)
+
+
+def operator_seconds(data: Path) -> dict[str, float]:
+    """Seconds by operator, and by what it parts or joins."""
+    import ibis
+
+    from fin_kedro.features.fraud import handbook_statistics
+    from fin_kedro.features.history import offline
+
+    engine = ibis.duckdb.connect(threads=1, memory_limit="1GB")
+    tables = [engine.read_parquet(data / f"{n}.parquet") for n in ("transactions", "labels")]
+    made = offline(handbook_statistics, *tables).select("transaction_id", *NAMES)
+    engine.raw_sql("SET enable_profiling = 'json'")
+    engine.raw_sql(f"SET profiling_output = '{data}/profile.json'")
+    engine.to_parquet(made, data / "profiled.parquet")
+    engine.raw_sql("PRAGMA disable_profiling")
+    spent: dict[str, float] = {}
+    waiting = list(json.loads((data / "profile.json").read_text())["children"])
+    while waiting:
+        node = waiting.pop()
+        waiting += node["children"]
+        found = re.search(r"PARTITION BY (\w+)|'Conditions': (.*?)'?, '", str(node["extra_info"]))
+        about = next((part for part in found.groups() if part), "") if found else ""
+        name = f"{node['operator_type']} {about}".strip()
+        spent[name] = spent.get(name, 0.0) + node["operator_timing"]
+    return spent
+
+
+def window_seconds(data: Path, window: str) -> float:
+    """Seconds of one window over all rows, reading included."""
+    engine = duckdb.connect(config={"threads": 1})
+    query = f"""SELECT sum(made) FROM (SELECT {window} AS made
+        FROM read_parquet('{data}/transactions.parquet')
+        WINDOW ordered AS (PARTITION BY customer_id ORDER BY known_us))"""
+    began = time.process_time()
+    engine.execute(query).fetchone()
+    return time.process_time() - began
 
 
 def make_data(folder: Path, factor: float) -> tuple[Path, int]:

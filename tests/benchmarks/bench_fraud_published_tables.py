@@ -17,7 +17,13 @@ def bench_fraud_published_tables(say: Printer, tmp_path: Path) -> None:
     executed = papermill.execute_notebook(
         str(NOTEBOOK),
         str(tmp_path / "executed.ipynb"),
-        parameters={"prequential": True, "trials": 6, "search_folds": 4, "replicates": 300},
+        parameters={
+            "prequential": True,
+            "groups": True,
+            "trials": 6,
+            "search_folds": 4,
+            "replicates": 300,
+        },
         cwd=str(NOTEBOOK.parent),
         kernel_name="python3",
         progress_bar=False,

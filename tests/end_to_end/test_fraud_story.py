@@ -17,7 +17,7 @@ from fin_kedro.features.windows import HOUR
 from fin_kedro.governance.ledger import Ledger
 from fin_kedro.serving.scorer import Scorer
 from tests.conftest import kedro
-from tests.end_to_end.evidence import ledger_events, newest
+from tests.end_to_end.evidence import ledger_events, newest, read_json
 from tests.end_to_end.services import post, serving
 
 pytestmark = pytest.mark.slow
@@ -47,12 +47,13 @@ def table(project: Path, name: str) -> pd.DataFrame:
 
 
 def purchases(transactions: pd.DataFrame) -> list[dict[str, Any]]:
-    """Two new purchases of the last card seen, an hour and two after its last one."""
+    """New purchases of the last card seen: one, two and four hours after its last one."""
     last = transactions.sort_values("known_us").iloc[-1].to_dict()
     first = int(transactions["transaction_id"].max()) + 1
-    moved = [{"event_us": last["event_us"] + n * HOUR, "known_us": last["known_us"] + n * HOUR}
-             for n in (1, 2)]  # fmt: skip
-    rows = [{**last, **moved[n], "transaction_id": first + n} for n in (0, 1)]
+    rows = [
+        {**last, "event_us": last["event_us"] + n * HOUR, "known_us": last["known_us"] + n * HOUR,
+         "transaction_id": first + n} for n in (1, 2, 4)
+    ]  # fmt: skip
     return [{name: int(value) for name, value in row.items()} for row in rows]
 
 
@@ -80,7 +81,7 @@ def test_an_approved_and_released_model_judges_a_live_transaction(project: Path)
         table(project, "accepted_transactions"),
         table(project, "accepted_labels"),
     )
-    rows = purchases(transactions)
+    *rows, later = purchases(transactions)
     with serving(project, released.stdout.rstrip().splitlines()[-1].strip()) as url:
         answer = post(f"{url}/score", {"transactions": rows, "explain": True})
         again = post(f"{url}/score", {"transactions": rows, "explain": True})
@@ -89,12 +90,21 @@ def test_an_approved_and_released_model_judges_a_live_transaction(project: Path)
             "transaction_id": rows[0]["transaction_id"], "known_us": rows[1]["known_us"] + HOUR,
         }  # fmt: skip
         learned = post(f"{url}/labels", {"labels": [report]})
+        warned = post(f"{url}/score", {"transactions": [later], "explain": True})
+        typed = kedro(project, "score", "fraud", "--url", url)
+    assert typed.returncode == 0, typed.stderr
+    assert json.loads(typed.stdout)["decisions"][0]["model"]["workflow"] == "fraud"
     assert again == answer, "a transaction sent twice counts once"
     assert learned["labels"][0]["learned"] is True
 
     decisions = answer["decisions"]
     histories = [decision["history"] for decision in decisions]
     assert histories == expected_history(transactions, labels, rows)
+    told = pd.concat([labels, pd.DataFrame([report])], ignore_index=True)
+    [seen_since] = [decision["history"] for decision in warned["decisions"]]
+    assert seen_since == expected_history(transactions, told, [*rows, later])[-1]
+    before = histories[0]["customer_known_frauds_30d"]
+    assert seen_since["customer_known_frauds_30d"] == before + 1, "the report counts from now on"
     (entry,) = Ledger(project / LEDGER).entries(event="registered", workflow="fraud")
     package = Ledger(project / LEDGER).resolve(entry.event["package"])
     scorer = Scorer.from_package(package, expected_digest=entry.event["digest"])
@@ -109,3 +119,21 @@ def test_an_approved_and_released_model_judges_a_live_transaction(project: Path)
         assert decision["model"]["version"] == entry.event["version"] == "1"
     golden = json.loads((package / "decision.json").read_text())
     assert decisions[0]["threshold"] == pytest.approx(golden["threshold"])
+
+
+def test_the_replay_is_a_pipeline_and_a_search_is_a_parameter(project: Path) -> None:
+    """As the documents type them; `--pipeline` is Kedro's older word, and still understood."""
+    search = ("--params", "fraud.champion.search.trials=2")
+    for command in (
+        ("--pipeline", "fraud_parity"),
+        ("--pipelines", "fraud", "--nodes", "fraud.train_champion", *search),
+    ):
+        done = kedro(project, "run", "--env", "ci", *command)
+        assert done.returncode == 0, done.stdout + done.stderr
+    replayed = read_json(project / "data/08_reporting/fraud/online_parity.json")
+    assert {store: found["differences"] for store, found in replayed.items()} == {
+        "memory": 0,
+        "log": 0,
+    }
+    trials = pd.read_csv(newest(project / "data/06_models/fraud/champion_trials.csv"))
+    assert len(trials) == 2 and trials["average_precision"].is_monotonic_decreasing

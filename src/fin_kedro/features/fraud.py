@@ -195,18 +195,6 @@ _habits = [
     _squares(7),
     _squares(30),
     Statistic(
-        name="customer_nights_30d",
-        aggregate="sum",
-        value=lambda row: flag(row["event_us"] % DAY < NIGHT_ENDS),
-        description="The card's earlier purchases between midnight and seven in 30 days.",
-        unit="purchases",
-        source=BAHNSEN,
-        reason="How often the card is used at night",
-        reason_code="CARD_NIGHTS_30D",
-        **_card,
-        **_month,
-    ),
-    Statistic(
         name="pair_count_30d",
         key=("customer_id", "terminal_id"),
         aggregate="count",

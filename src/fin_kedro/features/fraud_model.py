@@ -16,8 +16,8 @@ from .windows import DAY, HOUR
 
 # %% auto #0
 __all__ = ['handbook_features', 'Define', 'fraud_features', 'amount', 'weekend', 'night', 'spent_today', 'used_today',
-           'night_unusual', 'usual_amount', 'amount_times_usual', 'amount_deviation_usual', 'hours_since', 'distance',
-           'speed', 'terminal_visits', 'terminal_new', 'terminal_risk_21d', 'terminal_reported_before_21d']
+           'usual_amount', 'amount_times_usual', 'amount_deviation_usual', 'hours_since', 'distance', 'speed',
+           'terminal_visits', 'terminal_new', 'terminal_risk_21d', 'terminal_reported_before_21d']
 
 # %% ../../../notebooks/features/fraud_model.ipynb #abc905b4
 handbook_features = Definitions(own_columns=False)
@@ -142,13 +142,6 @@ def spent_today(t: ir.Table) -> ir.NumericValue:
 def used_today(t: ir.Table) -> ir.NumericValue:
     """Purchases of the day as a share of the month's."""
     return ratio(t.customer_count_1d, t.customer_count_30d)
-
-
-@fraud_features.feature(reason_column="customer_nights_30d")
-def night_unusual(t: ir.Table) -> ir.NumericValue:
-    """1 at night, 0 by day, less the share of the card's purchases before that were at night."""
-    at_night = (t.time_of_day_us < NIGHT_ENDS).cast("float64")
-    return at_night - ratio(t.customer_nights_30d, t.customer_count_30d - 1.0)
 
 # %% ../../../notebooks/features/fraud_model.ipynb #847c2687
 def _usual(t: ir.Table) -> tuple[ir.NumericValue, ir.NumericValue]:

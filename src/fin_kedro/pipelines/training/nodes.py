@@ -62,11 +62,18 @@ def _part(table: pd.DataFrame, part: str) -> pd.DataFrame:
 
 def _rows(model_table: ir.Table, part: str) -> pd.DataFrame:
     """The rows of one part; the others stay where they are."""
-    rows = to_frame(model_table.filter(model_table["part"] == part))
+    rows = to_frame(_in_order(model_table.filter(model_table["part"] == part)))
     if rows.empty:
         parts = model_table.select("part").distinct().execute()["part"]
         raise ValueError(_no_rows(part, parts))
     return rows
+
+
+def _in_order(model_table: ir.Table) -> ir.Table:
+    """The rows by id, as they were written: shorter numbers are smaller."""
+    if model_table.get_backend().name == "duckdb":
+        return model_table
+    return model_table.order_by([model_table["entity_id"].length(), "entity_id"])
 
 
 def _no_rows(part: str, parts: Any) -> str:
@@ -218,7 +225,8 @@ def score_rows(
     decision_policy: Mapping[str, Any],
 ) -> pd.DataFrame:
     """Log odds, calibrated probability and decision of each row, ordered by entity."""
-    table = to_frame(model_table.select("entity_id", "part", "target", *features))
+    wanted = ("entity_id", "part", "target", *features)
+    table = to_frame(_in_order(model_table).select(*wanted))
     scores = table[["entity_id", "part", "target"]].copy()
     for name, model in (("champion", champion), ("scorecard", scorecard)):
         scores[f"{name}_log_odds"] = np.concatenate(
