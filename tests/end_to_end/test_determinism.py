@@ -5,6 +5,7 @@ One core instead of several: test_faults, whose last run has one.
 
 from __future__ import annotations
 
+import re
 import shutil
 import subprocess
 import sys
@@ -75,6 +76,11 @@ def test_the_seals_differ_in_what_was_set_and_in_nothing_else(seals: list[dict[s
     assert environment["threads"]["used"] == 2 and environment["matches_lock"] is not None
     if environment["platform"]["machine"] == "x86_64":
         assert {blas["core"] for blas in environment["blas"]} == {"Haswell"}
+
+
+def test_a_run_says_its_seal_what_that_cost_and_the_head_of_the_ledger(trained: Path) -> None:
+    said = r"sealed \w{12} in [\d.]+ s, with [\d.]+ s .*; ledger \d+:\w{16}: kedro seal show 20"
+    assert re.search(said, (trained / "run.txt").read_text())
 
 
 def test_every_artefact_has_the_same_content_and_most_the_same_bytes(

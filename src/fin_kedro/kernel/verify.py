@@ -207,12 +207,11 @@ def open_sealed(project: Path, run: str, env: str | None = None) -> Sealed:
     A path is of a seal, an executed notebook or a report. Raises SealError when there is none.
     """
     path = find_seal(project, run, env).resolve()
-    patch = read_patch(path)
     if found := _step_of_run(path):
         path, steps = found
     else:
         steps = None
-    seal = read_seal(path)
+    seal, patch = read_seal(path), read_patch(path)
     return Sealed(
         project=project,
         path=path,
