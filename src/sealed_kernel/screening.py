@@ -348,7 +348,7 @@ def _parsed(text: str) -> Any:
 def known_secrets(project: Path | None) -> set[str]:
     """Secret values that this process holds: its environment's and the project's credentials."""
     found = {v for name, v in os.environ.items() if SECRET_NAMES.search(name) and len(v) >= 8}
-    for path in sorted(project.glob("conf/*/credentials*.yml")) if project else []:
+    for path in sorted(project.glob("conf/*/credentials*.y*ml")) if project else []:
         found |= set(_long_texts(_parsed(path.read_text("utf-8"))))
     return {value for value in found if _is_distinctive(value)}
 

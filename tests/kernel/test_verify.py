@@ -21,8 +21,15 @@ from fin_kedro.kernel.conditions import (
 )
 from fin_kedro.kernel.config import project_config
 from fin_kedro.kernel.modules import notebook_hash
-from fin_kedro.kernel.seal import SealError, make_seal
-from fin_kedro.kernel.verify import check_consistent, check_places, first_words
+from fin_kedro.kernel.seal import SealError, make_seal, read_seal
+from fin_kedro.kernel.verify import (
+    Sealed,
+    Verifier,
+    VerifyError,
+    check_consistent,
+    check_places,
+    first_words,
+)
 from fin_kedro.kernel.verify_all import Row, badge_words, draw_badge, write_badge
 from tests.kernel.sealed_house import FILES, make_house
 
@@ -248,3 +255,18 @@ def test_only_a_sound_execution_is_kept_for_the_next_time(tmp_path: Path, fault:
     if fault == "the seal edited":
         kept.write_text(text.replace('"modules": {}', '"modules": {"m": "h"}'))
     assert verify_all._is_current(kept, source) is (fault == "none")
+
+
+def test_a_run_whose_patch_was_withheld_is_refused_with_the_reason(tmp_path: Path) -> None:
+    path = make_house(tmp_path)
+    found = read_seal(path)
+    code = {**found["content"]["code"], "patch_withheld": "conf/base/db.yml shows access key"}
+    withheld = make_seal({**found["content"], "code": code}, found["occasion"])
+    sealed = Sealed(project=tmp_path, path=path, seal=withheld)
+    with (
+        Verifier(sealed, rules=Rules()) as verifier,
+        pytest.raises(
+            VerifyError, match=r"withheld .*db\.yml shows access key.*from its seal alone"
+        ),
+    ):
+        verifier.verify()

@@ -186,10 +186,10 @@ def test_a_third_of_a_stolen_cards_purchases_is_fraud_at_five_times_the_amount()
 @given(daily=st.floats(0, 7), days=st.integers(1, 40))
 @settings(max_examples=30, deadline=None)
 def test_a_fractional_number_a_day_holds_over_time(daily: float, days: int) -> None:
-    count = 100  # so few that each has purchases on the last day, about 15
+    count = 100  # so few that each has purchases on the last day, about 20
     long = {"terminals": {"daily": daily, "days": 3_000}, "customers": {"daily": 0}}
-    tiny = {"factor": 1, "customers": 1, "terminals": count, "radius": 150, "days": days}
-    bought = {"rate": [1_500, 1_500], "time_of_day": [43_200, 0], "fraud": long}
+    tiny = {"factor": 1, "customers": 2, "terminals": count, "radius": 150, "days": days}
+    bought = {"rate": [1_000, 1_000], "time_of_day": [43_200, 0], "fraud": long}
     world = simulate(settings=tiny | bought, seed=1)
     last = world.transactions["event_us"].max() // DAY
     on_last = world.transactions["event_us"] // DAY == last

@@ -197,8 +197,12 @@ def _row(kind: str, found: Verification) -> Row:
 def _reports(
     project: Path, only: Sequence[str], runs: Mapping[Path, tuple[Mapping[str, Any], Row]]
 ) -> list[Row]:
-    """Notebooks of reports: a run executes and seals them, so the run's verification is theirs."""
-    by_notebook = {n: row for content, row in runs.values() for n in content["code"]["notebooks"]}
+    """Notebooks of reports: runs execute and seal them; the worst of these is their grade."""
+    by_notebook: dict[str, Row] = {}
+    for content, row in runs.values():
+        for name in content["code"]["notebooks"]:
+            before = by_notebook.setdefault(name, row)
+            by_notebook[name] = max(before, row, key=lambda one: one.grade)
     paths = sorted((project / REPORTS).glob("*.ipynb"))
     names = [path.relative_to(project).as_posix() for path in paths]
     return [_report_row(name, by_notebook.get(name)) for name in names if _fits(name, only)]

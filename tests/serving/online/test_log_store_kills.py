@@ -180,6 +180,7 @@ def test_single_events_survive_kills_and_may_be_sent_again(tmp_path: Path) -> No
     assert len(set(progress)) > KILLS // 3
 
 
+@pytest.mark.slow
 def test_a_restore_that_is_killed_leaves_the_store_empty_and_can_be_repeated(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
