@@ -39,7 +39,7 @@ run: environment ## train, explain and validate both models, credit and fraud (k
 	@$(BIN)/kedro run
 
 test: environment ## every test, and every notebook's examples
-	@$(BIN)/python -m pytest tests -n 2 --dist loadfile
+	@$(BIN)/python -m pytest tests -n 2 --dist loadfile --no-loadscope-reorder
 
 check: environment ## style, types, layers, notebooks in sync, licences, no host or machine path
 	@$(BIN)/python .ci/check.py

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import compileall
 import contextlib
 import fcntl
 import os
@@ -66,7 +67,8 @@ def copy_project(target: Path) -> Path:
             shutil.copytree(
                 source,
                 destination,
-                ignore=shutil.ignore_patterns(".ipynb_checkpoints", "__pycache__", "local"),
+                # compiled code goes along: each first command in a copy would compile all anew
+                ignore=shutil.ignore_patterns(".ipynb_checkpoints", "local"),
             )
         else:
             shutil.copy2(source, destination)
@@ -122,6 +124,29 @@ def _no_run_left_open() -> Iterator[None]:
         # the test's own store may no longer be the one in force; the run is taken off all the same
         with contextlib.suppress(mlflow.MlflowException):
             mlflow.end_run()
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Files that take long go first, so that at the end no worker waits for the other.
+
+    Of those, the files that need the trained project go last: while one worker trains it, the
+    other has something to do. (`make test` tells xdist to keep this order.)
+    """
+    place: dict[Path, tuple[bool, bool]] = {}
+    for item in items:
+        quick, late = place.get(item.path, (True, False))
+        slow = item.get_closest_marker("slow") is not None
+        place[item.path] = (quick and not slow, late or "trained" in _fixtures(item))
+    items.sort(key=lambda item: place[item.path])
+
+
+def _fixtures(item: pytest.Item) -> list[str]:
+    return list(getattr(item, "fixturenames", []))
+
+
+def pytest_sessionstart() -> None:
+    """Compile the code once, for all copies that tests make of it."""
+    compileall.compile_dir(ROOT / "src", quiet=1)
 
 
 def pytest_unconfigure() -> None:

@@ -23,6 +23,8 @@ from fin_kedro.kernel.execution import execute_notebook
 from fin_kedro.kernel.pool import WARM_IMPORTS
 from sealed_kernel.warm import WarmHost
 
+pytestmark = pytest.mark.slow
+
 PROJECT = find_project(Path(__file__))
 REPORTS = PROJECT.notebooks / "validation"
 NOTEBOOKS = [p for p in notebook_files(PROJECT.swept()) if not p.is_relative_to(REPORTS)]

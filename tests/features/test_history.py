@@ -56,6 +56,7 @@ def computed(
 # the meaning
 
 
+@pytest.mark.slow
 @settings(max_examples=35)
 @given(features=feature_sets(), history=histories())
 def test_every_statistic_is_what_two_plain_loops_say(
@@ -66,6 +67,7 @@ def test_every_statistic_is_what_two_plain_loops_say(
         assert computed(features, *history, form) == expected, form
 
 
+@pytest.mark.slow
 def test_both_forms_agree_on_a_simulated_world_with_late_rows_and_corrections() -> None:
     world = simulate(settings=WORLD, seed=3)
     both = ibis.memtable(world.transactions), ibis.memtable(world.labels)
