@@ -16,7 +16,6 @@ from fin_kedro.features.model_table import day_start
 from fin_kedro.features.windows import DAY
 from fin_kedro.kernel.gates import GateError
 from fin_kedro.pipelines.fraud import nodes
-from fin_kedro.simulation import published_data
 from fin_kedro.simulation.card_transactions import Simulation, simulate
 from tests.conftest import ROOT
 from tests.serving.online.kinds import KINDS, redis_url
@@ -61,13 +60,10 @@ def history(world: Simulation) -> pd.DataFrame:
 # transactions
 
 
-def test_the_published_transactions_can_be_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
-    # fewer days, the same seeds; the notebook that draws them counts them all
-    monkeypatch.setattr(published_data, "DAYS", 9)
+def test_the_published_transactions_can_be_asked_for() -> None:
     transactions, labels = nodes.simulate_transactions({"source": "published"})
-    first_day = transactions.filter(transactions.event_us < published_data.START * 1_000_000 + DAY)
-    assert first_day.count().execute() == 9_488  # Handbook, chapter 3
-    assert labels.filter(labels.fraud == 1).count().execute() > 10
+    assert transactions.count().execute() == 1_754_155  # Handbook, chapter 3
+    assert labels.filter(labels.fraud == 1).count().execute() == 14_681
 
 
 def test_another_source_is_refused() -> None:
