@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
+import tempfile
 from collections.abc import Callable, Iterable, Mapping
 from importlib.metadata import entry_points
 from pathlib import Path
@@ -32,6 +34,7 @@ from sealed_kernel.fail_closed import (
     show_failure,
     unreached_gates,
 )
+from sealed_kernel.fixed import ENDED
 from sealed_kernel.kernel_manager import ReportKernelManager, exit_status, kernel_environment
 from sealed_kernel.parameters import ParameterError
 from sealed_kernel.screening import PRIVATE, Screen, describe, project_screen, withheld, withhold
@@ -181,6 +184,15 @@ class WatchedClient(PapermillNotebookClient):
         """Execute every cell; what fails is put into its cell as an error output."""
         self.reset_execution_trackers()
         self._noticed, self._changed = {}, set[int]()
+        with tempfile.TemporaryDirectory(prefix="fk-") as folder:
+            ended = Path(folder, "ended")
+            kwargs["env"] = {**(kwargs.get("env") or os.environ), ENDED: str(ended)}
+            process = self._in_kernel(**kwargs)
+            self._look_at_end(exit_status(process), by_itself=ended.exists())
+        return self.nb
+
+    def _in_kernel(self, **kwargs: Any) -> Any:
+        """Execute every cell in a kernel; its process, which has ended."""
         with self.setup_kernel(**kwargs):
             process = getattr(getattr(self.km, "provisioner", None), "process", None)
             try:
@@ -192,11 +204,22 @@ class WatchedClient(PapermillNotebookClient):
             except (DeadKernelError, CellTimeoutError) as error:
                 self._fail(Failure(self._running, type(error).__name__, str(error).split("\n")[0]))
                 raise
-        status = exit_status(process)
-        if status and "error" not in self.nb.metadata.get("fin_kedro", {}):
-            died = f"the kernel ended with status {status} after the last cell."
-            self._fail(Failure(last_code(self.nb), "DeadKernelError", died))
-        return self.nb
+        return process
+
+    def _look_at_end(self, status: int | None, *, by_itself: bool) -> None:
+        """Fail when the notebook ended its kernel, not when the kernel fell apart `by_itself`.
+
+        What an interpreter does after the last exit handler (it stops threads of libraries where
+        they stand) can abort the process, and says nothing of the notebook.
+        """
+        if not status or "error" in self.nb.metadata.get("fin_kedro", {}):
+            return
+        if by_itself:
+            said = "all of the notebook's code had ended when its kernel crashed with status %s"
+            logging.getLogger(__name__).warning(said, status)  # papermill's is often silenced
+            return
+        died = f"the kernel ended with status {status} after the last cell."
+        self._fail(Failure(last_code(self.nb), "DeadKernelError", died))
 
     def start_new_kernel_client(self, **kwargs: Any) -> Any:
         """Begin to watch the kernel; every cell's reply then says what was noticed in it."""

@@ -57,6 +57,7 @@ FIXED_ENVIRONMENT: dict[str, str] = {
 # a kernel draws into its cells; a pipeline run has no place to draw
 KERNEL_ONLY = {"MPLBACKEND": "module://matplotlib_inline.backend_inline"}
 THREADS_ASKED = "FIN_KEDRO_THREADS"
+ENDED = "FIN_KEDRO_ENDED"  # the file by which a kernel says that the notebook's code has ended
 
 
 def fixed_environment(*, threads: int | None = None, kernel: bool = False) -> dict[str, str]:

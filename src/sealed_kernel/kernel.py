@@ -9,6 +9,7 @@ for a kernel that died.
 from __future__ import annotations
 
 import ast
+import atexit
 import dis
 import json
 import os
@@ -293,6 +294,21 @@ class SealedKernelApp(IPKernelApp):
 
     def _run_startup_files(self) -> None:
         """Run none, for the same reason."""
+
+    def start(self) -> None:
+        """Serve; who asked is told when the notebook's code has ended, what it left for exit too.
+
+        Exit handlers run last in, first out: this one after the notebook's own, before ipykernel's.
+        """
+        if file := os.environ.pop(fixed.ENDED, ""):
+            atexit.register(_tell_ended, Path(file), os.getpid())
+        super().start()
+
+
+def _tell_ended(file: Path, kernel: int) -> None:
+    """Make the file, unless this is a process that the notebook has forked."""
+    if os.getpid() == kernel:
+        file.touch()
 
 
 def main(argv: list[str]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import subprocess
 from functools import partial
 from pathlib import Path
@@ -104,6 +105,19 @@ def test_a_persons_settings_of_git_change_no_patch(
         git(tree, "config", name, value)
     monkeypatch.setenv("GIT_EXTERNAL_DIFF", "false")
     assert commit_state(tree).dirty == one
+
+
+def test_a_change_within_the_second_of_the_commit_is_seen_beside_new_files(tree: Path) -> None:
+    second = 1_700_000_000
+    git(tree, "config", "core.trustctime", "false")
+    os.utime(tree / "src/a.py", (second, second))
+    git(tree, "update-index", "--refresh")
+    os.utime(tree / ".git/index", (second, second))
+    (tree / "src/a.py").write_text("A = 2\n")  # as long as before
+    os.utime(tree / "src/a.py", (second, second))
+    (tree / "src/b.py").write_text("B = 1\n")
+    patch = commit_state(tree).patch
+    assert patch and b"+A = 2" in patch and b"+B = 1" in patch
 
 
 def test_a_project_that_git_does_not_know_has_neither(tree: Path) -> None:

@@ -18,13 +18,20 @@ import pytest
 from click.testing import CliRunner
 
 from fin_kedro.cli import notebooks_group
-from fin_kedro.kernel.execution import ReportResult
+from fin_kedro.kernel.execution import ReportResult, execute_notebook
 from fin_kedro.kernel.notebook_command import _places
 from fin_kedro.kernel.pool import Job, execute_many
 from sealed_kernel.warm import ADDRESS, kernels
 from tests.conftest import ROOT
 
 LIGHT = ("ipykernel.kernelapp", "ipykernel.ipkernel", "sealed_kernel.kernel")
+CRASH = """
+class Crash:
+    def __del__(self, abort=__import__("os").abort):
+        abort()
+__import__("sys").crash = Crash()  # the interpreter lets go of it after the last exit handler
+"""
+AT_EXIT = "import atexit, os; atexit.register(os._exit, 7)"
 Write = Callable[..., Path]
 
 
@@ -161,12 +168,31 @@ def test_ctrl_c_ends_every_kernel_and_what_it_started(
 
 
 def test_a_kernel_that_crashes_after_its_last_reply_is_noticed_warm_too(write: Write) -> None:
-    bad = write("n: int = 0", "import atexit, os; atexit.register(os._exit, 7); print('done')")
+    bad = write("n: int = 0", f"{AT_EXIT}; print('done')")
     good = write("n: int = 0", "print('done')", name="two")
     failed, passed = execute_many(jobs_of(bad, good), imports=LIGHT)
     assert failed.error is not None
     assert failed.error["name"] == "DeadKernelError"
     assert passed.error is None
+
+
+def test_a_kernel_that_falls_apart_when_all_code_has_ended_fails_no_notebook(
+    write: Write, caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level("WARNING"):
+        cold = execute_notebook(notebook=write(CRASH, "print('done')"))
+        (warm,) = execute_many(jobs_of(write(CRASH, "print('done')", name="two")), imports=LIGHT)
+    assert (cold.error, warm.error) == (None, None)
+    assert "all of the notebook's code had ended when its kernel crashed with status -6" in (
+        caplog.text
+    )
+
+
+def test_what_a_notebook_leaves_for_the_exit_is_its_own(write: Write) -> None:
+    failed = execute_notebook(notebook=write(CRASH + AT_EXIT, "print('done')"))
+    assert failed.error is not None
+    assert failed.error["name"] == "DeadKernelError"
+    assert "status 7 after the last cell" in failed.error["message"]
 
 
 def test_the_command_runs_several_notebooks_and_says_which_failed(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import json
+import os
 import re
 import subprocess
 import time
@@ -18,7 +19,7 @@ from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError
 
 from sealed_kernel import honesty
-from sealed_kernel.kernel import FILE_CLOCK, KEDRO_NAMES, asked_for
+from sealed_kernel.kernel import FILE_CLOCK, KEDRO_NAMES, _tell_ended, asked_for
 from tests.sealed_kernel.distributions import distribution
 from tests.sealed_kernel.kernels import ROOT, SPECIFICATION, Kernel, kernel
 
@@ -376,3 +377,12 @@ def test_loading_kedro_can_be_interrupted_and_is_answered(small: Path) -> None:
         running.manager.interrupt_kernel()
         assert running.reply(asked)["ename"] == "KeyboardInterrupt"
         assert running.text("print(1)") == "1\n"
+
+
+def test_a_process_that_a_notebook_has_forked_does_not_say_that_the_notebook_has_ended(
+    tmp_path: Path,
+) -> None:
+    _tell_ended(tmp_path / "child", os.getppid())
+    assert not list(tmp_path.iterdir())
+    _tell_ended(tmp_path / "kernel", os.getpid())
+    assert [file.name for file in tmp_path.iterdir()] == ["kernel"]

@@ -146,7 +146,8 @@ def _patch(project: Path) -> bytes:
         index = Path(folder) / "index"
         own = project / _git(project, "rev-parse", "--git-path", "index").stdout.decode().strip()
         if own.is_file():
-            shutil.copyfile(own, index)
+            # with its time: by that git knows which files may have changed since unnoticed
+            shutil.copy2(own, index)
         names = Path(folder) / "names"
         names.write_bytes(new)
         known = ("add", "--intent-to-add", "--pathspec-file-nul", f"--pathspec-from-file={names}")
