@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import resource
 import sys
 import warnings
@@ -201,14 +202,22 @@ def _spent() -> tuple[float, float]:
     import psutil
 
     own = resource.getrusage(resource.RUSAGE_SELF)
-    seconds, peak = own.ru_utime + own.ru_stime, own.ru_maxrss * 1024
+    seconds, peak = own.ru_utime + own.ru_stime, _peak("self")
     for child in psutil.Process().children(recursive=True):
         times = child.cpu_times()
         seconds += times.user + times.system
-        status = Path(f"/proc/{child.pid}/status").read_text()
-        if "VmHWM:" in status:  # a child that has ended and is not yet gone has none
-            peak += 1024 * int(status.split("VmHWM:")[1].split()[0])
-    return seconds, peak / 2**30
+        peak += _peak(child.pid)
+    return seconds, peak / 2**20
+
+
+def _peak(process: int | str) -> int:
+    """The most memory a process held, in KiB.
+
+    Not `ru_maxrss`: a process begins with that of the one that started it (here the simulation).
+    """
+    status = Path(f"/proc/{process}/status").read_text()
+    found = re.search(r"VmHWM:\s+(\d+)", status)  # a child that has ended has none
+    return int(found[1]) if found else 0
 
 
 if __name__ == "__main__":
