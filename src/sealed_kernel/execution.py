@@ -209,12 +209,13 @@ class WatchedClient(PapermillNotebookClient):
     def _look_at_end(self, status: int | None, *, by_itself: bool) -> None:
         """Fail when the notebook ended its kernel, not when the kernel fell apart `by_itself`.
 
-        What an interpreter does after the last exit handler (it stops threads of libraries where
-        they stand) can abort the process, and says nothing of the notebook.
+        What an interpreter does after the notebook's exit handlers (it stops threads of libraries
+        where they stand) can end in a signal, and says nothing of the notebook. A status that is
+        none of a signal was given by some code, and is an error at any time.
         """
         if not status or "error" in self.nb.metadata.get("fin_kedro", {}):
             return
-        if by_itself:
+        if by_itself and status < 0:
             said = "all of the notebook's code had ended when its kernel crashed with status %s"
             logging.getLogger(__name__).warning(said, status)  # papermill's is often silenced
             return

@@ -25,12 +25,13 @@ from sealed_kernel.warm import ADDRESS, kernels
 from tests.conftest import ROOT
 
 LIGHT = ("ipykernel.kernelapp", "ipykernel.ipkernel", "sealed_kernel.kernel")
-CRASH = """
-class Crash:
-    def __del__(self, abort=__import__("os").abort):
-        abort()
-__import__("sys").crash = Crash()  # the interpreter lets go of it after the last exit handler
+LATE = """
+class Late:
+    def __del__(self, end=__import__("os").{}, status={}):
+        end(*status)
+__import__("sys").late = Late()  # the interpreter lets go of it after the last exit handler
 """
+CRASH, LATE_STATUS = LATE.format("abort", ()), LATE.format("_exit", (7,))
 AT_EXIT = "import atexit, os; atexit.register(os._exit, 7)"
 Write = Callable[..., Path]
 
@@ -188,8 +189,9 @@ def test_a_kernel_that_falls_apart_when_all_code_has_ended_fails_no_notebook(
     )
 
 
-def test_what_a_notebook_leaves_for_the_exit_is_its_own(write: Write) -> None:
-    failed = execute_notebook(notebook=write(CRASH + AT_EXIT, "print('done')"))
+@pytest.mark.parametrize("left", [CRASH + AT_EXIT, LATE_STATUS])
+def test_what_a_notebook_leaves_for_the_exit_is_its_own(write: Write, left: str) -> None:
+    failed = execute_notebook(notebook=write(left, "print('done')"))
     assert failed.error is not None
     assert failed.error["name"] == "DeadKernelError"
     assert "status 7 after the last cell" in failed.error["message"]
