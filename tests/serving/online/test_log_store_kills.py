@@ -36,8 +36,8 @@ Work = Callable[[Callable[[int], None]], None]
 
 
 @contextmanager
-def child(work: Work) -> Iterator[int]:
-    """Fork a process that works and acknowledges numbers; yields where they are read.
+def child(work: Work) -> Iterator[tuple[int, int]]:
+    """Fork a process that works and acknowledges numbers; yields its id and where they are read.
 
     It is killed at the end, whatever it does. Forking spares a hundred imports.
     """
@@ -54,11 +54,21 @@ def child(work: Work) -> Iterator[int]:
             os._exit(1)
     os.close(writing)
     try:
-        yield reading
+        yield process, reading
     finally:
         os.kill(process, signal.SIGKILL)
         _, status = os.waitpid(process, 0)
-        assert os.WIFSIGNALED(status), "the child ended by itself: see its traceback"
+        assert os.waitstatus_to_exitcode(status) == -signal.SIGKILL
+
+
+def end_of(process: int) -> str:
+    """How a child ended that nobody here has killed yet; it stays to be waited for."""
+    time.sleep(1)  # its pipe is closed before it can be waited for
+    found = os.waitid(os.P_PID, process, os.WEXITED | os.WNOWAIT | os.WNOHANG)
+    if found is None:
+        return "it still runs, so what was read is not its pipe"
+    how = "exit status" if found.si_code == os.CLD_EXITED else "signal"
+    return f"{how} {found.si_status}: see its traceback"
 
 
 def acknowledge(writing: int, number: int) -> None:
@@ -72,10 +82,10 @@ def killed(work: Work, chance: random.Random) -> int:
     machine is: while the log is opened and read (after the first), and during any later event.
     """
     awaited, data = chance.choice([1, chance.randint(2, MOST)]), b""
-    with child(work) as reading:
+    with child(work) as (process, reading):
         while len(data) < NUMBER.size * awaited and not data.endswith(NUMBER.pack(EVENTS)):
             more = os.read(reading, NUMBER.size)
-            assert more, "the child ended by itself: see its traceback"
+            assert more, f"the child ended by itself after {data!r}: {end_of(process)}"
             data += more
         time.sleep(chance.uniform(0, chance.choice([0.0003, 0.003])))
     while more := os.read(reading, 1 << 16):
