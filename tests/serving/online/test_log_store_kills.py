@@ -3,15 +3,8 @@
 from __future__ import annotations
 
 import itertools
-import os
 import random
-import signal
-import struct
 import time
-import traceback
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -24,75 +17,15 @@ from fin_kedro.serving.online.log_store import LogStore
 from fin_kedro.serving.online.store import MemoryStore
 from tests.features.event_streams import FEATURES, nearly_ordered
 
+from .children import Tell, killed
 from .kinds import LONG, row
 
 KILLS = 50  # for each of two ways to write
 RESTORES = 20
-MOST = 150  # acknowledgements before a kill
 EVENTS = 3_000
-NUMBER = struct.Struct("<I")
 OFFSET = ("transactions", 0)
-Work = Callable[[Callable[[int], None]], None]
-
-
-@contextmanager
-def child(work: Work) -> Iterator[tuple[int, int]]:
-    """Fork a process that works and acknowledges numbers; yields its id and where they are read.
-
-    It is killed at the end, whatever it does. Forking spares a hundred imports.
-    """
-    reading, writing = os.pipe()
-    process = os.fork()
-    if process == 0:
-        try:
-            acknowledge(writing, 0)
-            work(partial(acknowledge, writing))
-            time.sleep(60)
-        except BaseException:
-            traceback.print_exc()
-        finally:
-            os._exit(1)
-    os.close(writing)
-    try:
-        yield process, reading
-    finally:
-        os.kill(process, signal.SIGKILL)
-        _, status = os.waitpid(process, 0)
-        assert os.waitstatus_to_exitcode(status) == -signal.SIGKILL
-
-
-def end_of(process: int) -> str:
-    """How a child ended that nobody here has killed yet; it stays to be waited for."""
-    time.sleep(1)  # its pipe is closed before it can be waited for
-    found = os.waitid(os.P_PID, process, os.WEXITED | os.WNOWAIT | os.WNOHANG)
-    if found is None:
-        return "it still runs, so what was read is not its pipe"
-    how = "exit status" if found.si_code == os.CLD_EXITED else "signal"
-    return f"{how} {found.si_status}: see its traceback"
-
-
-def acknowledge(writing: int, number: int) -> None:
-    os.write(writing, NUMBER.pack(number))
-
-
-def killed(work: Work, chance: random.Random) -> int:
-    """Let a process work, kill it at some instant, and return the last number acknowledged.
-
-    The instant is a random time after a random number of acknowledgements, however busy the
-    machine is: while the log is opened and read (after the first), and during any later event.
-    """
-    awaited, data = chance.choice([1, chance.randint(2, MOST)]), b""
-    with child(work) as (process, reading):
-        while len(data) < NUMBER.size * awaited and not data.endswith(NUMBER.pack(EVENTS)):
-            more = os.read(reading, NUMBER.size)
-            assert more, f"the child ended by itself after {data!r}: {end_of(process)}"
-            data += more
-        time.sleep(chance.uniform(0, chance.choice([0.0003, 0.003])))
-    while more := os.read(reading, 1 << 16):
-        data += more
-    os.close(reading)
-    assert len(data) % NUMBER.size == 0
-    return NUMBER.unpack_from(data, len(data) - NUMBER.size)[0]  # type: ignore[no-any-return]
+Options = dict[str, Any]
+Events = list[tuple[str, Any]]
 
 
 def opened(folder: Path, **options: Any) -> LogStore:
@@ -122,6 +55,38 @@ def probed(store: FeatureStore, moment: int) -> list[Any]:
     ]
 
 
+def apply_batches(tell: Tell, folder: Path, options: Options, events: Events) -> None:
+    store = opened(folder, **options)
+    start = store.offsets().get(OFFSET, 0)
+    while start < EVENTS:
+        end = batch_end(start)
+        store.apply(events[start:end], {OFFSET: end})
+        tell(end)
+        start = end
+
+
+def take_singly(tell: Tell, folder: Path, options: Options, events: Events, first: int) -> None:
+    store = opened(folder, **options)
+    for at in range(first, EVENTS):
+        take(store, events[at])
+        tell(at + 1)
+
+
+def restore_slowly(tell: Tell, folder: Path, options: Options, saved: Path) -> None:
+    """Restore a snapshot, and say after each of its frames."""
+    store = opened(folder, **options)
+    load, done = store._load, itertools.count(1)
+
+    def loading(*arguments: Any) -> None:
+        load(*arguments)
+        tell(next(done))
+        time.sleep(0.0005)  # the kill comes a moment later, and should find it at work
+
+    store._load = loading  # type: ignore[method-assign]
+    store.restore(saved)
+    tell(EVENTS)
+
+
 @pytest.mark.slow
 def test_batches_with_offsets_survive_kills_whole(tmp_path: Path) -> None:
     """Short windows and small segments: they are begun and deleted all the time."""
@@ -133,17 +98,8 @@ def test_batches_with_offsets_survive_kills_whole(tmp_path: Path) -> None:
             folder, acknowledged, at = tmp_path / str(kill), 0, 0
             events = long_stream(kill, lateness=9)
             reference = MemoryStore(FEATURES, lateness_us=9, ahead_us=None)
-
-        def work(told: Callable[[int], None]) -> None:
-            store = opened(folder, **options)  # noqa: B023 (it is called before the loop goes on)
-            start = store.offsets().get(OFFSET, 0)
-            while start < EVENTS:
-                end = batch_end(start)
-                store.apply(events[start:end], {OFFSET: end})  # noqa: B023
-                told(end)
-                start = end
-
-        acknowledged = max(acknowledged, killed(work, chance))
+        last = killed(chance, EVENTS, apply_batches, folder, options, events)
+        acknowledged = max(acknowledged, last)
         with opened(folder, **options) as store:
             kept = store.offsets().get(OFFSET, 0)
             assert acknowledged <= kept <= batch_end(acknowledged)
@@ -169,14 +125,9 @@ def test_single_events_survive_kills_and_may_be_sent_again(tmp_path: Path) -> No
             folder, acknowledged, at = tmp_path / str(kill), 0, 0
             events = long_stream(kill, lateness=30)
             reference = MemoryStore(FEATURES, lateness_us=LONG, ahead_us=None)
-
-        def work(told: Callable[[int], None]) -> None:
-            store = opened(folder, **options)  # noqa: B023
-            for at in range(max(0, acknowledged - 3), EVENTS):  # noqa: B023
-                take(store, events[at])  # noqa: B023
-                told(at + 1)
-
-        acknowledged = max(acknowledged, killed(work, chance))
+        first = max(0, acknowledged - 3)
+        last = killed(chance, EVENTS, take_singly, folder, options, events, first)
+        acknowledged = max(acknowledged, last)
         with opened(folder, **options) as store:
             counts = store.statistics()
             kept = counts["transactions"] + counts["labels"]
@@ -194,7 +145,7 @@ def test_single_events_survive_kills_and_may_be_sent_again(tmp_path: Path) -> No
 def test_a_restore_that_is_killed_leaves_the_store_empty_and_can_be_repeated(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(store_module, "CHUNK", 10)
+    monkeypatch.setattr(store_module, "CHUNK", 10)  # of the snapshot: many small frames
     options: dict[str, Any] = {"segment_bytes": 4_000, "lateness_us": LONG}
     chance, within, saved = random.Random(3), 0, tmp_path / "saved"
     full = MemoryStore(FEATURES, lateness_us=LONG, ahead_us=None)
@@ -202,21 +153,7 @@ def test_a_restore_that_is_killed_leaves_the_store_empty_and_can_be_repeated(
     full.snapshot(saved)
     counts = {name: full.statistics()[name] for name in ("transactions", "labels", "newest_us")}
     for kill in range(RESTORES):
-
-        def work(told: Callable[[int], None]) -> None:
-            store = opened(tmp_path / str(kill), **options)  # noqa: B023
-            load, done = store._load, itertools.count(1)
-
-            def loading(*arguments: Any) -> None:
-                load(*arguments)
-                told(next(done))
-                time.sleep(0.0005)  # the kill comes a moment later, and should find it at work
-
-            store._load = loading  # type: ignore[method-assign]
-            store.restore(saved)
-            told(EVENTS)
-
-        last = killed(work, chance)
+        last = killed(chance, EVENTS, restore_slowly, tmp_path / str(kill), options, saved)
         within += 0 < last < EVENTS
         with opened(tmp_path / str(kill), **options) as store:
             kept = store.statistics()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import socket
 import threading
 from collections.abc import Callable, Iterator
@@ -22,6 +21,7 @@ from fin_kedro.serving.online.redis_store import GRACE, RedisStore
 from fin_kedro.serving.online.store import MemoryStore
 from tests.features.event_streams import FEATURES, expected, nearly_ordered
 
+from .children import together
 from .kinds import LONG, Shelf, report, row
 
 
@@ -34,20 +34,13 @@ def shelf(tmp_path: Path) -> Iterator[Shelf]:
 
 def in_processes(shelf: Shelf, parts: list[list[tuple[str, Any]]]) -> None:
     """Let one process each apply its events to the same store, all at the same time."""
-    children = []
-    for part in parts:
-        process = os.fork()
-        if process == 0:
-            status = 1
-            try:
-                with shelf.open() as store:
-                    for start in range(0, len(part), 3):
-                        store.apply(part[start : start + 3], {})
-                status = 0
-            finally:
-                os._exit(status)
-        children.append(process)
-    assert [os.waitpid(process, 0)[1] for process in children] == [0] * len(children)
+    together(apply_by_threes, [(shelf, part) for part in parts])
+
+
+def apply_by_threes(shelf: Shelf, part: list[tuple[str, Any]]) -> None:
+    with shelf.open() as store:
+        for start in range(0, len(part), 3):
+            store.apply(part[start : start + 3], {})
 
 
 @pytest.mark.parametrize("processes", [2, 4])
