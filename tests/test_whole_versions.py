@@ -17,13 +17,13 @@ from pandas import DataFrame
 from pandas.testing import assert_frame_equal
 
 from fin_kedro.whole_versions import DRAFTS, keep_versions_whole, save_whole, sweep
+from tests.children import start
 from tests.whole_writers import (
     KINDS,
     FolderDataset,
     catalog_of,
     save,
     save_for_ever,
-    start,
     write_and_wait,
 )
 

@@ -6,13 +6,11 @@ Children are forked by a server that has imported everything, so a kill costs mi
 from __future__ import annotations
 
 import json
-import multiprocessing
 import os
 import signal
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
-from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any
 
@@ -37,7 +35,6 @@ from kedro_datasets.text import TextDataset
 from fin_kedro.contracts.stored import ContractRecordDataset
 from fin_kedro.datasets import LoggedDataset, OnnxDataset, TableDataset
 from fin_kedro.whole_versions import keep_versions_whole
-from tests.conftest import ROOT
 from tests.serving.tiny_package import tiny_contract, tiny_graph
 
 STEPS = {
@@ -224,15 +221,3 @@ class HangingDataset(FolderDataset):
 
     def load(self) -> Any:
         return Path(str(self._get_load_path())).read_text()
-
-
-def start(target: Callable[..., None], *arguments: Any) -> BaseProcess:
-    """Start a function in a child of the server."""
-    os.environ["PYTHONPATH"] = os.pathsep.join(
-        [str(ROOT), str(ROOT / "src"), os.environ.get("PYTHONPATH", "")]
-    )
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload([__name__])
-    child = context.Process(target=target, args=arguments, daemon=True)
-    child.start()
-    return child

@@ -119,9 +119,24 @@ def execute(
         client.execute(env={**kernel_environment(), **(variables or {})})
     finally:
         manager.cleanup_pbar()
+        for cell in manager.nb.cells:
+            if "outputs" in cell:
+                cell.outputs = join_streams(cell.outputs)
         _seal(sealer, manager.nb)
         manager.notebook_complete()
     return manager.nb
+
+
+def join_streams(outputs: Iterable[Any]) -> list[Any]:
+    """Outputs with neighbouring chunks of one stream joined: how they are cut depends on timing."""
+    joined: list[Any] = []
+    for output in outputs:
+        same = joined and output["output_type"] == "stream" == joined[-1]["output_type"]
+        if same and output["name"] == joined[-1]["name"]:
+            joined[-1]["text"] += output["text"]
+        else:
+            joined.append(output)
+    return joined
 
 
 class Sealer(Protocol):

@@ -167,18 +167,26 @@ def _notice(why: str) -> dict[str, Any]:
 
 
 def _texts(cell: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
-    """Every text that a cell would save, with its place."""
+    """Every text that a cell would save, with its place.
+
+    A stream comes in chunks that are cut by timing, and a value may lie across them.
+    """
+    streams: dict[str, list[str]] = {}
     for number, output in enumerate(cell.get("outputs", []), 1):
         if output["output_type"] == "error":
             text = "\n".join([output["ename"], output["evalue"], *output["traceback"]])
             yield "the traceback", text
         elif output["output_type"] == "stream":
             yield f"output {number}", _joined(output["text"])
+            streams.setdefault(output["name"], []).append(_joined(output["text"]))
         else:
             for mime, data in output.get("data", {}).items():
                 if not NOT_TEXT.match(mime):
                     yield f"output {number}", _joined(data)
             yield f"output {number}", json.dumps(output.get("metadata", {}), ensure_ascii=False)
+    for name, chunks in streams.items():
+        if len(chunks) > 1:
+            yield name, "".join(chunks)
     if "injected-parameters" in cell.get("metadata", {}).get("tags", []):
         yield "the parameters", _joined(cell["source"])
 

@@ -175,6 +175,16 @@ def test_standard_error_and_injected_cells_do_not_count(tmp_path: Path) -> None:
     assert compare(tmp_path, ".ipynb", executed(), other) == []
 
 
+def test_how_standard_output_is_cut_does_not_count(tmp_path: Path) -> None:
+    whole, *parts = (
+        {"output_type": "stream", "name": "stdout", "text": text} for text in ("3\n", "3", "\n")
+    )
+    after = shown(**{"text/plain": "1"})
+    assert compare(tmp_path, ".ipynb", executed(whole, after), executed(*parts, after)) == []
+    found = compare(tmp_path, ".ipynb", executed(whole, after), executed(parts[0], after, parts[1]))
+    assert [d.where for d in found] == ["cell 1 (#c1), outputs"]
+
+
 def test_a_cell_that_shows_times_is_not_compared(tmp_path: Path) -> None:
     pair = [
         executed({"output_type": "stream", "name": "stdout", "text": t}) for t in ("1 s", "2 s")

@@ -18,13 +18,19 @@ def papermill(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]
     return subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
 
 
+TWICE = """import time
+print(rows, end=" ", flush=True)  # this is a message of its own
+time.sleep(0.5)
+print(rows + 1)"""
+
+
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     cells = [
         nbformat.v4.new_code_cell(
             "rows: int = 3  # [1..100] rows to draw", metadata={"tags": ["parameters"]}
         ),
-        nbformat.v4.new_code_cell("print(rows + 1)"),
+        nbformat.v4.new_code_cell(TWICE),
     ]
     kernel = {"name": "gone", "display_name": "gone", "language": "python"}
     notebook = nbformat.v4.new_notebook(cells=cells, metadata={"kernelspec": kernel})
@@ -36,7 +42,8 @@ def test_papermill_runs_it_on_the_sealed_kernel(folder: Path) -> None:
     result = papermill(folder, "--engine", "fin-kedro", "in.ipynb", "out.ipynb", "-p", "rows", "41")
     assert result.returncode == 0, result.stderr
     executed = nbformat.read(folder / "out.ipynb", as_version=4)
-    assert executed.cells[-1].outputs[0].text == "42\n"
+    [output] = executed.cells[-1].outputs
+    assert output.text == "41 42\n"
     assert executed.metadata.language_info.fin_kedro  # the kernel's fingerprint
     seal = read_seal(folder / "out.ipynb")
     check_seal(seal)

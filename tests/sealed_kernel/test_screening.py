@@ -109,6 +109,20 @@ def test_every_kind_of_output_is_looked_at(output: dict[str, Any], where: str) -
     )
 
 
+def test_a_value_across_chunks_of_a_stream_is_seen() -> None:
+    """How a stream is cut is up to timing; the page shows it whole."""
+    chunks = [
+        {"output_type": "stream", "name": "stdout", "text": text} for text in CARD.split("1 ")
+    ]
+    for chunk in chunks[:-1]:
+        chunk["text"] += "1 "
+    for outputs in (chunks, [chunks[0], display(text_plain="between"), *chunks[1:]]):
+        [finding] = Screen().of_cell(cell(*outputs), 0)
+        assert (finding.kind, finding.where) == ("card number", "stdout")
+    chunks[0]["name"] = "stderr"
+    assert not Screen().of_cell(cell(*chunks), 0)
+
+
 def test_a_picture_is_no_text() -> None:
     assert not Screen().of_cell(cell(display(image_png="4111111111111111")), 0)
     page = f"<img src='data:image/png;base64,{'4111111111111111' * 9}'/>"

@@ -346,13 +346,17 @@ def _code_cells(notebook: Mapping[str, Any]) -> list[Mapping[str, Any]]:
 
 
 def _shown(cell: Mapping[str, Any]) -> list[tuple[str, Any]]:
-    """What a cell shows, each output in its richest form; its standard error is no result."""
+    """What a cell shows, each output in its richest form; its standard error is no result.
+
+    Chunks of standard output are joined: how it is cut depends on timing.
+    """
     shown: list[tuple[str, Any]] = []
     if OCCASION in cell.get("metadata", {}).get("tags", []):
         return shown
     for output in cell.get("outputs", []):
         if output["output_type"] == "stream" and output["name"] == "stdout":
-            shown.append(("text", _text(output["text"])))
+            before = shown.pop()[1] if shown and shown[-1][0] == "text" else ""
+            shown.append(("text", before + _text(output["text"])))
         elif output["output_type"] == "error":
             shown.append(("error", f"{output['ename']}: {output['evalue']}"))
         elif kind := next((kind for kind in RICH if kind in output.get("data", {})), None):

@@ -38,7 +38,7 @@ from fin_kedro.kernel.report_html import render_html
 from fin_kedro.kernel.screening import report_screen
 from fin_kedro.kernel.seal import stored_patch
 from fin_kedro.kernel.seal_entries import anchors, enter_notebook
-from sealed_kernel.execution import KernelRefused, Refused
+from sealed_kernel.execution import KernelRefused, Refused, join_streams
 from sealed_kernel.fail_closed import check_executed, named
 from sealed_kernel.kernel_manager import ReportKernelManager
 from sealed_kernel.papermill_engine import KERNEL
@@ -338,7 +338,7 @@ def canonical_notebook(executed: Mapping[str, Any]) -> dict[str, Any]:
             cell["id"] = INJECTED
             cell["source"] = _without_locations(cell["source"])
         cell.setdefault("id", f"cell-{number}")
-        cell["outputs"] = _joined(cell["outputs"]) if "outputs" in cell else None
+        cell["outputs"] = join_streams(cell["outputs"]) if "outputs" in cell else None
         if cell["outputs"] is None:
             del cell["outputs"]
     return notebook
@@ -357,18 +357,6 @@ def _without_locations(source: str) -> str:
 def _has_tag(cell: Mapping[str, Any], tag: str) -> bool:
     """Whether the cell carries `tag`."""
     return tag in cell["metadata"].get("tags", [])
-
-
-def _joined(outputs: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Outputs with neighbouring chunks of one stream joined: how they are cut depends on timing."""
-    joined: list[dict[str, Any]] = []
-    for output in outputs:
-        same = joined and output["output_type"] == "stream" == joined[-1]["output_type"]
-        if same and output["name"] == joined[-1]["name"]:
-            joined[-1]["text"] += output["text"]
-        else:
-            joined.append(output)
-    return joined
 
 
 class _Quiet:

@@ -17,7 +17,7 @@ from fin_kedro.serving.online.log_store import LogStore
 from fin_kedro.serving.online.store import MemoryStore
 from tests.features.event_streams import FEATURES, nearly_ordered
 
-from .children import Tell, killed
+from .dying import Tell, killed
 from .kinds import LONG, row
 
 KILLS = 50  # for each of two ways to write

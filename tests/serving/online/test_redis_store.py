@@ -21,7 +21,7 @@ from fin_kedro.serving.online.redis_store import GRACE, RedisStore
 from fin_kedro.serving.online.store import MemoryStore
 from tests.features.event_streams import FEATURES, expected, nearly_ordered
 
-from .children import together
+from .dying import together
 from .kinds import LONG, Shelf, report, row
 
 

@@ -1,13 +1,7 @@
-"""Processes that a test kills at work, or lets write at the same time.
-
-A server of multiprocessing forks them: it has imported the stores, is small, and has no thread of
-its own. A worker of pytest must not be forked for that. It holds gigabytes and runs threads of a
-dozen libraries, and what ends a child made of those says nothing about a store.
-"""
+"""Processes at work on a store that are killed at some instant, or that write at the same time."""
 
 from __future__ import annotations
 
-import multiprocessing
 import os
 import random
 import signal
@@ -22,11 +16,10 @@ from typing import Any
 
 from fin_kedro.serving.online.log_store import LogStore
 from fin_kedro.serving.online.redis_store import RedisStore
+from tests.children import SERVER, start
 
 # `open_store` imports these when it needs them: here, once for all children.
 STORES = (LogStore, RedisStore)
-SERVER = multiprocessing.get_context("forkserver")
-SERVER.set_forkserver_preload([__name__, "tests.serving.online.kinds"])
 
 NUMBER = struct.Struct("<I")
 MOST = 150  # acknowledgements before a kill
@@ -36,9 +29,7 @@ Work = Callable[..., None]  # of `Tell`, then of what `killed` is given
 
 def together(work: Callable[..., None], parts: list[tuple[Any, ...]]) -> None:
     """Let one process each do its part of the work, all at the same time."""
-    processes = [SERVER.Process(target=work, args=part) for part in parts]
-    for process in processes:
-        process.start()
+    processes = [start(work, *part) for part in parts]
     for process in processes:
         process.join()
     assert [process.exitcode for process in processes] == [0] * len(processes)
@@ -72,8 +63,7 @@ def _child(work: Work, *arguments: Any) -> Iterator[tuple[BaseProcess, Connectio
     It is killed at the end, whatever it does.
     """
     reader, writer = SERVER.Pipe(duplex=False)
-    process = SERVER.Process(target=_work, args=(writer, work, *arguments))
-    process.start()
+    process = start(_work, writer, work, *arguments)
     writer.close()
     with reader:
         try:
