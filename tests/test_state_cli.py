@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -237,9 +238,17 @@ def test_the_local_broker_of_the_documentation(project: Path) -> None:
     assert json.loads(letter)["value"] == "this is no JSON"
 
 
+def applied(store: Path, copy: Path) -> int:
+    """How many transactions there are in a store that another process has open."""
+    shutil.rmtree(copy, ignore_errors=True)
+    shutil.copytree(store, copy)
+    with open_store(f"log:{copy}", FEATURES) as found:
+        return found.statistics()["transactions"]
+
+
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_consumer_ends_at_a_signal_and_goes_on_later(
-    project: Path, number: signal.Signals
+    project: Path, tmp_path: Path, number: signal.Signals
 ) -> None:
     process = subprocess.Popen(
         [sys.executable, "-m", "kedro", "state", "consume", "fraud", "--env", "own"],
@@ -252,8 +261,11 @@ def test_a_consumer_ends_at_a_signal_and_goes_on_later(
     assert "reading" in process.stdout.readline()
     busy = typed("show", "fraud")
     assert busy.exit_code == 1 and "is open in another process" in busy.output
-    time.sleep(0.5)
+    deadline = time.monotonic() + 60
+    while not applied(project / "data/online/store", tmp_path / "copy"):
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
     process.send_signal(number)
-    assert process.wait(20) == 0
+    assert process.wait(60) == 0
     assert "stopped: " in process.stdout.read()
     assert shown("show", "fraud")["transactions"] > 0
