@@ -38,8 +38,9 @@ environment:
 run: environment ## train, explain and validate both models, credit and fraud (kedro run)
 	@$(BIN)/kedro run
 
+# three on two cores: most of the long tests start commands and wait for them
 test: environment ## every test, and every notebook's examples
-	@$(BIN)/python -m pytest tests -n 2 --dist loadfile --no-loadscope-reorder
+	@$(BIN)/python -m pytest tests -n 3 --dist loadfile --no-loadscope-reorder
 
 check: environment ## style, types, layers, notebooks in sync, licences, no host or machine path
 	@$(BIN)/python .ci/check.py

@@ -19,7 +19,14 @@ from unittest.mock import patch
 ROOT = Path(__file__).parents[1]
 SERVER = multiprocessing.get_context("forkserver")
 # There is one server for all tests of a process, whoever needs it first.
-SERVER.set_forkserver_preload(["tests.whole_writers", "tests.serving.online.dying"])
+SERVER.set_forkserver_preload(
+    [
+        "tests.whole_writers",
+        "tests.serving.online.dying",
+        "tests.serving.online.test_log_store_kills",
+        "tests.serving.online.test_redis_store",
+    ]
+)
 
 
 def start(target: Callable[..., None], *arguments: Any) -> BaseProcess:
