@@ -1,7 +1,7 @@
 """Processes of tests that are killed at work, or that write at the same time.
 
 A server of multiprocessing forks them: it has imported what they need, so that a child starts in
-milliseconds, and it is small and has one thread. A worker of pytest must not be forked for that. A
+milliseconds, and it has done nothing else. A worker of pytest must not be forked for that: a
 client of Kafka, for one, that an earlier test left there as garbage and that is collected in a
 child crashes the child, because the client's threads are not in it.
 """

@@ -128,7 +128,11 @@ def execute(
 
 
 def join_streams(outputs: Iterable[Any]) -> list[Any]:
-    """Outputs with neighbouring chunks of one stream joined: how they are cut depends on timing."""
+    """Outputs with neighbouring chunks of one stream joined: how they are cut depends on timing.
+
+    nbclient's `coalesce_streams` would also move text across the displays that stand between, and
+    while a notebook still runs it would move outputs that a display id points at.
+    """
     joined: list[Any] = []
     for output in outputs:
         same = joined and output["output_type"] == "stream" == joined[-1]["output_type"]
