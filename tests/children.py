@@ -10,11 +10,14 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import time
 from collections.abc import Callable
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any
 from unittest.mock import patch
+
+import psutil
 
 ROOT = Path(__file__).parents[1]
 SERVER = multiprocessing.get_context("forkserver")
@@ -36,3 +39,21 @@ def start(target: Callable[..., None], *arguments: Any) -> BaseProcess:
     with patch.dict(os.environ, PYTHONPATH=os.pathsep.join(paths)):  # for the server, if it starts
         child.start()
     return child
+
+
+def until(condition: Callable[[], bool], seconds: float = 10) -> bool:
+    """Whether the condition came true in time."""
+    end = time.monotonic() + seconds
+    while not condition():
+        if time.monotonic() > end:
+            return False
+        time.sleep(0.05)
+    return True
+
+
+def gone(pid: int) -> bool:
+    """Whether a process has ended (a zombie has)."""
+    try:
+        return psutil.Process(pid).status() == psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return True

@@ -13,7 +13,6 @@ from collections.abc import Callable
 from pathlib import Path
 
 import nbformat
-import psutil
 import pytest
 from click.testing import CliRunner
 
@@ -22,6 +21,7 @@ from fin_kedro.kernel.execution import ReportResult, execute_notebook
 from fin_kedro.kernel.notebook_command import _places
 from fin_kedro.kernel.pool import Job, execute_many
 from sealed_kernel.warm import ADDRESS, kernels
+from tests.children import gone, until
 from tests.conftest import ROOT
 
 LIGHT = ("ipykernel.kernelapp", "ipykernel.ipkernel", "sealed_kernel.kernel")
@@ -164,7 +164,7 @@ def test_ctrl_c_ends_every_kernel_and_what_it_started(
     client.send_signal(signal.SIGINT)
     _, words = client.communicate(timeout=30)
     assert words.strip().endswith(b"KeyboardInterrupt")
-    assert not any(psutil.pid_exists(pid) for pid in started)
+    assert until(lambda: all(gone(pid) for pid in started)), [p for p in started if not gone(p)]
     assert not places[2].exists()
 
 

@@ -11,7 +11,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -25,6 +25,7 @@ from nbclient.exceptions import DeadKernelError
 
 from sealed_kernel.kernel_manager import ReportKernelManager
 from sealed_kernel.warm import ADDRESS, ForkedKernel, RefusedError, WarmHost
+from tests.children import gone, until
 from tests.sealed_kernel.plain_kernels import (
     LIGHT,
     PLAIN_ENVIRONMENT,
@@ -42,24 +43,6 @@ PIDS = "import os; print(os.getpid(), os.getppid())"
 def shared() -> Iterator[WarmHost]:
     with WarmHost(LIGHT, environment=PLAIN_ENVIRONMENT) as host:
         yield host
-
-
-def until(condition: Callable[[], bool], seconds: float = 10) -> bool:
-    """Whether the condition came true in time."""
-    end = time.monotonic() + seconds
-    while not condition():
-        if time.monotonic() > end:
-            return False
-        time.sleep(0.05)
-    return True
-
-
-def gone(pid: int) -> bool:
-    """Whether a process has ended (a zombie has)."""
-    try:
-        return psutil.Process(pid).status() == psutil.STATUS_ZOMBIE
-    except psutil.NoSuchProcess:
-        return True
 
 
 def test_a_kernel_is_a_child_of_the_host(shared: WarmHost) -> None:
