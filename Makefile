@@ -48,8 +48,8 @@ check: environment ## style, types, layers, notebooks in sync, licences, no host
 format: environment ## format hand-written modules and notebooks, then export the notebooks
 	@$(BIN)/ruff check --fix --quiet . || true
 	@$(BIN)/ruff format .
-	@$(BIN)/python -m fin_kedro.authoring_cli clean
-	@$(BIN)/python -m fin_kedro.authoring_cli export
+	@$(BIN)/python -m fin_kedro.cli.notebooks clean
+	@$(BIN)/python -m fin_kedro.cli.notebooks export
 
 lab: environment ## JupyterLab with the Kedro catalog, context, session and pipelines at hand
 	@$(BIN)/jupyter lab --config=notebooks/.lab/jupyter_lab_config.py

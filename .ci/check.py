@@ -16,7 +16,7 @@ CHECKS: dict[str, list[str]] = {
     "format (ruff)": [str(BIN / "ruff"), "format", "--check", "--output-format=concise", "."],
     "types (mypy)": [PYTHON, "-m", "mypy", "--no-error-summary"],
     "import layers": [str(BIN / "lint-imports"), "--no-cache", "--no-logo"],
-    "notebooks clean and in sync": [PYTHON, "-m", "fin_kedro.authoring_cli", "check"],
+    "notebooks clean and in sync": [PYTHON, "-m", "fin_kedro.cli.notebooks", "check"],
     "no registry host, no machine path": [PYTHON, ".ci/tree.py"],
     "lock in step with pyproject.toml": [PYTHON, ".ci/lock.py"],
     "licences": [PYTHON, ".ci/dependencies.py"],

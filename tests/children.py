@@ -24,10 +24,10 @@ SERVER = multiprocessing.get_context("forkserver")
 # There is one server for all tests of a process, whoever needs it first.
 SERVER.set_forkserver_preload(
     [
-        "tests.whole_writers",
-        "tests.serving.online.dying",
-        "tests.serving.online.test_log_store_kills",
-        "tests.serving.online.test_redis_store",
+        "tests.storage.whole_writers",
+        "tests.online.dying",
+        "tests.online.test_log_store_kills",
+        "tests.online.test_redis_store",
     ]
 )
 

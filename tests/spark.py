@@ -21,6 +21,6 @@ def settings() -> dict[str, Any]:
 
 def dataset(path: Path, **more: Any) -> Any:
     """Return a table dataset that Spark reads and writes."""
-    from fin_kedro.datasets import TableDataset
+    from fin_kedro.storage.datasets import TableDataset
 
     return TableDataset(filepath=str(path), connection=settings(), **more)

@@ -15,8 +15,8 @@ from kedro.pipeline import Pipeline, node
 from threadpoolctl import threadpool_info, threadpool_limits
 
 from fin_kedro.hooks import ProgressHooks, SealHooks, ThreadHooks, WholeVersionHooks
-from fin_kedro.kernel.seal import check_seal
-from fin_kedro.kernel.sealing import RUN_CONTEXT
+from fin_kedro.seals.seal import check_seal
+from fin_kedro.seals.sealing import RUN_CONTEXT
 from fin_kedro.settings import HOOKS
 
 

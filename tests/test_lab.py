@@ -19,7 +19,7 @@ from typing import Any
 
 import pytest
 
-from fin_kedro import authoring
+from fin_kedro.authoring import notebooks as authoring
 
 ROOT = Path(__file__).resolve().parents[1]
 LAB = Path("notebooks") / ".lab"

@@ -18,9 +18,9 @@ from typing import Any
 import nbformat
 import pytest
 
-from fin_kedro.authoring import find_project, notebook_files, read_notebook
-from fin_kedro.kernel.execution import execute_notebook
-from fin_kedro.kernel.pool import WARM_IMPORTS
+from fin_kedro.authoring.notebooks import find_project, notebook_files, read_notebook
+from fin_kedro.reports.execution import execute_notebook
+from fin_kedro.reports.pool import WARM_IMPORTS
 from sealed_kernel.warm import WarmHost
 
 pytestmark = pytest.mark.slow

@@ -8,8 +8,8 @@ import pytest
 from kedro.io import AbstractVersionedDataset, DataCatalog
 from kedro.pipeline import Pipeline
 
-from fin_kedro.kernel.config import project_config
 from fin_kedro.pipeline_registry import POLICY, WORKFLOWS, register_pipelines
+from fin_kedro.project.config import project_config
 from tests.conftest import ROOT
 
 PIPELINES = register_pipelines()

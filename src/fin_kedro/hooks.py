@@ -13,11 +13,10 @@ from kedro.framework.hooks import hook_impl
 from kedro.pipeline import Pipeline
 from kedro.pipeline.node import Node
 
-from fin_kedro.kernel.config import data_folder
-from fin_kedro.kernel.faults import close_killed_runs, tell_plainly
-from fin_kedro.kernel.loads import note_data
-from fin_kedro.kernel.sealing import RUN_CONTEXT, RunRecord, keep_seal
-from fin_kedro.kernel.summary import (
+from fin_kedro.project.config import data_folder
+from fin_kedro.project.faults import close_killed_runs, tell_plainly
+from fin_kedro.project.loads import note_data
+from fin_kedro.project.summary import (
     RunClock,
     leave_out_traceback,
     print_failure,
@@ -25,8 +24,9 @@ from fin_kedro.kernel.summary import (
     print_summary,
     resume_command,
 )
-from fin_kedro.spill import spill_into
-from fin_kedro.whole_versions import keep_versions_whole
+from fin_kedro.seals.sealing import RUN_CONTEXT, RunRecord, keep_seal
+from fin_kedro.storage.spill import spill_into
+from fin_kedro.storage.whole_versions import keep_versions_whole
 from sealed_kernel.fixed import asked_threads
 
 

@@ -1,7 +1,7 @@
 """Kedro's settings for this project."""
 
 from fin_kedro.hooks import ProgressHooks, SealHooks, ThreadHooks, WholeVersionHooks
-from fin_kedro.kernel.config import ProjectConfigLoader
+from fin_kedro.project.config import ProjectConfigLoader
 
 CONFIG_LOADER_CLASS = ProjectConfigLoader
 CONFIG_LOADER_ARGS = {"base_env": "base", "default_run_env": "local"}

@@ -20,8 +20,8 @@ import pytest
 from jupyter_client.manager import KernelManager
 from nbclient import NotebookClient
 
-from fin_kedro.kernel.execution import execute_notebook
-from fin_kedro.kernel.pool import WARM_IMPORTS
+from fin_kedro.reports.execution import execute_notebook
+from fin_kedro.reports.pool import WARM_IMPORTS
 from sealed_kernel.warm import ADDRESS, WarmHost
 from tests.conftest import QUIET, ROOT, copy_project, kedro
 
@@ -171,7 +171,7 @@ def small(tmp_path_factory: pytest.TempPathFactory) -> Path:
 POOL = """
 import json, sys
 from pathlib import Path
-from fin_kedro.kernel.pool import Job, execute_many
+from fin_kedro.reports.pool import Job, execute_many
 notebook, count, parameters, workers = sys.argv[1:]
 job = Job(Path(notebook), json.loads(parameters), {"must_record": True, "html": False})
 results = execute_many([job] * int(count), workers=int(workers))
@@ -225,8 +225,8 @@ def bench_ten_reports(say: Printer, small: Path) -> None:
 # The run with all that sealing does taken out; what a node asks for (versions) is still told.
 UNSEALED = """
 import fin_kedro.hooks as _hooks
-import fin_kedro.kernel.dataset_state as _state
-import fin_kedro.kernel.sealing as _sealing
+import fin_kedro.storage.dataset_state as _state
+import fin_kedro.seals.sealing as _sealing
 
 _hooks.keep_seal = lambda *_: ""
 _sealing.surroundings = lambda *_: {}

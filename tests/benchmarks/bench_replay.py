@@ -12,14 +12,14 @@ import ibis
 import pandas as pd
 import pytest
 
-from fin_kedro.datasets import TableDataset
 from fin_kedro.features.fraud import fraud_statistics
-from fin_kedro.kernel.config import project_config
+from fin_kedro.online.replay import compare
 from fin_kedro.pipelines.fraud import nodes
-from fin_kedro.serving.online.replay import compare
+from fin_kedro.project.config import project_config
 from fin_kedro.simulation.card_transactions import simulate
+from fin_kedro.storage.datasets import TableDataset
 from tests.conftest import ROOT
-from tests.serving.online.kinds import redis_url
+from tests.online.kinds import redis_url
 
 from .conftest import Printer
 

@@ -56,9 +56,9 @@ def _contenders(project: Path) -> dict[str, Work]:
     from catboost import Pool
 
     from fin_kedro.contracts.reading import read_contract
-    from fin_kedro.kernel.evidence import open_catalog
     from fin_kedro.models.champion import from_json, model_frame
     from fin_kedro.models.graph import feeds, open_session
+    from fin_kedro.project.evidence import open_catalog
 
     before = Path.cwd()
     os.chdir(project)  # catalog paths are relative to the project

@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from fin_kedro.features.windows import EventFeatures
-from fin_kedro.serving.online.frames import Offsets
-from fin_kedro.serving.online.key_value import Change, KeyValueStore
+from fin_kedro.online.frames import Offsets
+from fin_kedro.online.key_value import Change, KeyValueStore
 
 
 class LmdbStore(KeyValueStore):

@@ -185,7 +185,7 @@ def ours_on_duckdb(transactions: str, labels: str, output: str, share: float) ->
 
 def ours_on_spark(transactions: str, labels: str, output: str, share: float) -> Work:
     """The specification on Spark in local mode, with the settings of conf/spark."""
-    from fin_kedro.datasets import TableDataset
+    from fin_kedro.storage.datasets import TableDataset
 
     engine = TableDataset(filepath=output, connection=_conf("spark")).connection  # starts the JVM
     engine.raw_sql("SELECT 1").collect()

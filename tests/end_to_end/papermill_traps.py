@@ -16,7 +16,7 @@ from typing import Any
 import nbformat
 import papermill
 
-from fin_kedro.kernel.execution import quiet_papermill
+from fin_kedro.reports.execution import quiet_papermill
 
 PAGE = Path(__file__).parents[2] / "docs" / "notebook-execution.md"
 BEGIN, END = "<!-- traps: begin -->\n", "<!-- traps: end -->"

@@ -14,10 +14,10 @@ from typing import Any
 
 import pytest
 
-from fin_kedro.kernel.crate import export_crate
-from fin_kedro.kernel.evidence import load_json, open_catalog
-from fin_kedro.kernel.seal import list_seals, read_seal
-from fin_kedro.kernel.seal_check import check_on_disk, compare_seals
+from fin_kedro.project.evidence import load_json, open_catalog
+from fin_kedro.seals.crate import export_crate
+from fin_kedro.seals.seal import list_seals, read_seal
+from fin_kedro.seals.seal_check import check_on_disk, compare_seals
 from tests.conftest import kedro
 
 pytestmark = pytest.mark.slow

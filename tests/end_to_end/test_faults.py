@@ -18,10 +18,10 @@ import pytest
 
 from fin_kedro.governance.ledger import Ledger
 from fin_kedro.governance.package import read_package
-from fin_kedro.kernel.canonical import content_hash
-from fin_kedro.kernel.evidence import open_catalog
-from fin_kedro.kernel.seal import check_seal, read_seal
-from fin_kedro.whole_versions import DRAFTS
+from fin_kedro.project.evidence import open_catalog
+from fin_kedro.seals.seal import check_seal, read_seal
+from fin_kedro.storage.canonical import content_hash
+from fin_kedro.storage.whole_versions import DRAFTS
 from tests.conftest import QUIET, kedro, one_core
 from tests.end_to_end import dying
 

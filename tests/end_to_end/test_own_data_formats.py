@@ -11,8 +11,8 @@ from kedro.io import DatasetError
 
 from fin_kedro.contracts.reading import read_contract
 from fin_kedro.contracts.tables import ContractValidator
-from fin_kedro.datasets import TableDataset
 from fin_kedro.features.model_table import build_model_table, quarantine_broken_rows
+from fin_kedro.storage.datasets import TableDataset
 from tests.end_to_end.loan_requests import EXAMPLE, make_requests
 
 CONTRACT = EXAMPLE / "loan_requests.odcs.yaml"

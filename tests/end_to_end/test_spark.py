@@ -11,13 +11,13 @@ import pandas as pd
 import pytest
 from kedro.io import Version
 
-from fin_kedro.datasets import TableDataset
 from fin_kedro.features.fraud import fraud_statistics
 from fin_kedro.features.history import check_point_in_time, offline, rows_over_time
 from fin_kedro.features.windows import EventFeatures
 from fin_kedro.models.batch_scoring import batch_scores
 from fin_kedro.models.graph import build_graph, score_frame
 from fin_kedro.simulation.card_transactions import simulate
+from fin_kedro.storage.datasets import TableDataset
 from tests.models import lending
 from tests.spark import dataset, needs_java
 

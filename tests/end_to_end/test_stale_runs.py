@@ -35,7 +35,7 @@ import json, sys
 from pathlib import Path
 from kedro.framework.startup import bootstrap_project
 bootstrap_project(Path.cwd())
-from fin_kedro.kernel.status import open_judge, report_states
+from fin_kedro.changes.status import open_judge, report_states
 found = {}
 for name, edits in json.load(sys.stdin).items():
     before = {path: Path(path).read_bytes() for path in edits}
@@ -77,7 +77,7 @@ EDITS: dict[str, dict[str, tuple[str, str]]] = {
         "src/fin_kedro/checks/fairness.py": ("import pandas as pd\n", "import pandas as pd\nN=1\n")
     },
     "the report's style": {
-        "src/fin_kedro/kernel/templates/fin_report/report.css": ("#1f4e79", "#1f4e70")
+        "src/fin_kedro/reports/templates/fin_report/report.css": ("#1f4e79", "#1f4e70")
     },
     "the report's notebook": {
         REPORT: ("policy = open_policy(", "rules = open_policy(")
@@ -147,7 +147,7 @@ def test_what_changes_no_result_leaves_everything_fresh(looks: dict[str, Any], e
             "the report's style",
             VALIDATION,
             set(),
-            "code: fin_kedro/kernel/templates/fin_report/report.css changed",
+            "code: fin_kedro/reports/templates/fin_report/report.css changed",
         ),
         (
             "the report's notebook",

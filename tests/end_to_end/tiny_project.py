@@ -113,7 +113,7 @@ SETTINGS = '''
     """Kedro's settings."""
 
     from fin_kedro.hooks import SealHooks
-    from fin_kedro.kernel.config import ProjectConfigLoader
+    from fin_kedro.project.config import ProjectConfigLoader
 
     CONFIG_LOADER_CLASS = ProjectConfigLoader
     CONFIG_LOADER_ARGS = {"base_env": "base", "default_run_env": "local"}
@@ -170,7 +170,7 @@ FILES = {
     "conf/base/contracts/applications.json": '{"largest_debt": 0.95}\n',
 }
 CELLS = (
-    "from fin_kedro.kernel.evidence import open_catalog\n\nmean = 0.25\nprint('read')",
+    "from fin_kedro.project.evidence import open_catalog\n\nmean = 0.25\nprint('read')",
     "rows = open_catalog(project_path='..').load('applications')\n"
     "print('mean', rows['debt'].mean() * mean)",
     "print('the end')",

@@ -12,8 +12,8 @@ import pytest
 
 from fin_kedro.contracts import ContractError
 from fin_kedro.governance.registry import RegistryError
-from fin_kedro.kernel.evidence import open_catalog
 from fin_kedro.pipelines.batch.nodes import score_history
+from fin_kedro.project.evidence import open_catalog
 
 pytestmark = pytest.mark.slow
 

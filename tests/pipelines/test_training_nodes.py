@@ -12,7 +12,7 @@ import pandas as pd
 import pytest
 
 from fin_kedro.features.model_table import build_model_table
-from fin_kedro.kernel.gates import GateError
+from fin_kedro.governance.gates import GateError
 from fin_kedro.models.champion import champion_log_odds, model_frame, train_catboost
 from fin_kedro.models.graph import score_frame
 from fin_kedro.models.scorecard import scorecard_log_odds

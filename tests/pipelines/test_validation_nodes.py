@@ -8,7 +8,7 @@ import pytest
 
 from fin_kedro.checks.verdict import Panel, to_records
 from fin_kedro.governance.approval import report_digest
-from fin_kedro.kernel.gates import GateError
+from fin_kedro.governance.gates import GateError
 from fin_kedro.pipelines.validation import create_pipeline, nodes
 from fin_kedro.pipelines.validation.nodes import enforce_validation_gates, record_validation
 
@@ -86,7 +86,7 @@ def test_a_report_that_left_a_gate_out_is_a_failure(kept: list[str]) -> None:
 
 def written(monkeypatch: pytest.MonkeyPatch, detection: dict[str, Any] | None) -> dict[str, Any]:
     """Write a report with a notebook that is not run; return the parameters it would get."""
-    from fin_kedro.kernel import execution
+    from fin_kedro.reports import execution
 
     given: dict[str, Any] = {}
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import nbformat
 import pytest
 
-from fin_kedro.kernel.seal import check_seal, read_seal
+from fin_kedro.seals.seal import check_seal, read_seal
 from sealed_kernel.papermill_engine import SealedEngine
 
 

@@ -14,10 +14,10 @@ from fin_kedro.features.entity_state import fingerprint
 from fin_kedro.features.fraud import fraud_statistics
 from fin_kedro.features.windows import DAY
 from fin_kedro.governance.package import PackageError, read_package
+from fin_kedro.online import FeatureStore, StoreError, open_store
 from fin_kedro.serving.answers import Refused, Unavailable
 from fin_kedro.serving.live import LiveScorer, check_features
 from fin_kedro.serving.live_web import open_live_application
-from fin_kedro.serving.online import FeatureStore, StoreError, open_store
 from fin_kedro.serving.scorer import Scorer
 
 from .tiny_live import COUNT, START, expected, linear_graph, live_contract, transaction, write_live

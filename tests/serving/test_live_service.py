@@ -22,7 +22,7 @@ from hypothesis import strategies as st
 
 from fin_kedro.features.fraud import fraud_statistics
 from fin_kedro.features.windows import HOUR
-from fin_kedro.serving.online import open_store
+from fin_kedro.online import open_store
 from fin_kedro.serving.release import ReleasedBento
 from tests.needs import redis_url
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
-from fin_kedro.cli import cli
+from fin_kedro.cli.commands import cli
 
 from .conftest import Server, free_port
 from .tiny_live import transaction

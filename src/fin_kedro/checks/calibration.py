@@ -13,9 +13,9 @@ import numpy as np
 import pandas as pd
 from scipy.special import expit, logit, ndtr, ndtri
 
-from .discrimination import bands
-from .inputs import labels, probabilities, same_length
-from .resampling import bootstrap_counts, interval, wilson
+from fin_kedro.checks.discrimination import bands
+from fin_kedro.checks.inputs import labels, probabilities, same_length
+from fin_kedro.checks.resampling import bootstrap_counts, interval, wilson
 
 # %% ../../../notebooks/checks/calibration.ipynb #3c046b21
 SMALLEST = 1e-15  # a probability of exactly 0 or 1 has no finite log odds

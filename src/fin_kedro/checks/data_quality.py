@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from .inputs import labels, same_length
-from .resampling import wilson
+from fin_kedro.checks.inputs import labels, same_length
+from fin_kedro.checks.resampling import wilson
 
 # %% ../../../notebooks/checks/data_quality.ipynb #65650798
 def column_quality(table: pd.DataFrame) -> pd.DataFrame:

@@ -17,10 +17,10 @@ import pandas as pd
 from scipy.sparse import csr_array
 from scipy.special import expit, logit
 
-from .calibration import SMALLEST, recalibration
-from .discrimination import FIGURES, bands, ranking_figures
-from .inputs import labels, numbers
-from .resampling import bootstrap_counts, interval
+from fin_kedro.checks.calibration import SMALLEST, recalibration
+from fin_kedro.checks.discrimination import FIGURES, bands, ranking_figures
+from fin_kedro.checks.inputs import labels, numbers
+from fin_kedro.checks.resampling import bootstrap_counts, interval
 
 # %% ../../../notebooks/checks/detection.ipynb #40e8372c
 DAY = 86_400_000_000  # microseconds

@@ -14,8 +14,8 @@ import pandas as pd
 from scipy.special import ndtr, ndtri
 from scipy.stats import rankdata
 
-from .inputs import labels, numbers, same_length
-from .resampling import bootstrap_counts, interval, wilson
+from fin_kedro.checks.inputs import labels, numbers, same_length
+from fin_kedro.checks.resampling import bootstrap_counts, interval, wilson
 
 # %% ../../../notebooks/checks/discrimination.ipynb #0c73981b
 FIGURES = ("auc", "gini", "ks", "average_precision")

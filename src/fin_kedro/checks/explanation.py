@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 from scipy.stats import rankdata
 
-from .inputs import numbers, same_length
+from fin_kedro.checks.inputs import numbers, same_length
 
 # %% ../../../notebooks/checks/explanation.ipynb #d17d7f00
 def _checked(contributions: pd.DataFrame) -> pd.DataFrame:

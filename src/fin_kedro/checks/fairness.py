@@ -23,8 +23,8 @@ from fairlearn.metrics import (
 )
 from scipy.special import ndtri
 
-from .inputs import labels, probabilities, same_length
-from .resampling import wilson
+from fin_kedro.checks.inputs import labels, probabilities, same_length
+from fin_kedro.checks.resampling import wilson
 
 # %% ../../../notebooks/checks/fairness.ipynb #816c1e84
 Z95 = float(ndtri(0.975))

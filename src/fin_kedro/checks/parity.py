@@ -11,8 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from .inputs import probabilities, same_length
-from .verdict import Verdict, judge
+from fin_kedro.checks.inputs import probabilities, same_length
+from fin_kedro.checks.verdict import Verdict, judge
 
 # %% ../../../notebooks/checks/parity.ipynb #4ddede5d
 def parity_figures(*, first: Any, second: Any, threshold: float) -> dict[str, float]:

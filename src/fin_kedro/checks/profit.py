@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from .inputs import labels, probabilities, same_length
-from .resampling import bootstrap_counts, interval
+from fin_kedro.checks.inputs import labels, probabilities, same_length
+from fin_kedro.checks.resampling import bootstrap_counts, interval
 
 # %% ../../../notebooks/checks/profit.ipynb #bdb36b7e
 OUTCOMES = ("approve_good", "approve_bad", "decline_good", "decline_bad")

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from scipy.special import ndtr, ndtri
 
-from .inputs import numbers
+from fin_kedro.checks.inputs import numbers
 
 # %% ../../../notebooks/checks/resampling.ipynb #cbc21010
 CHUNK = 50  # replicates held in memory at once: 50 x 7,500 counts are 3 MB

@@ -8,7 +8,7 @@ from __future__ import annotations
 import ibis
 import ibis.expr.types as ir
 
-from .expressions import Definitions, count_true, mean, ratio, total
+from fin_kedro.features.expressions import Definitions, count_true, mean, ratio, total
 
 # %% auto #0
 __all__ = ['credit_features', 'utilisation', 'utilisation_worst', 'utilisation_mean', 'utilisation_change', 'headroom',

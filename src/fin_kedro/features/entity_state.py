@@ -16,7 +16,7 @@ from hashlib import blake2b
 from operator import index, itemgetter
 from typing import Any, TypeAlias
 
-from .windows import DAY, EventFeatures, FeatureError, RowValue, Statistic
+from fin_kedro.features.windows import DAY, EventFeatures, FeatureError, RowValue, Statistic
 
 # %% auto #0
 __all__ = ['FAR', 'FULL', 'FORM', 'Record', 'LARGEST', 'Track', 'Frauds', 'order', 'Entity', 'pack_entity', 'unpack_entity',

@@ -15,9 +15,9 @@ import ibis
 import ibis.expr.types as ir
 from ibis.expr import operations as ops
 
-from ..contracts.model import Contract, ContractError
-from ..contracts.naming import named_object
-from ..contracts.tables import clean, clean_column
+from fin_kedro.contracts.model import Contract, ContractError
+from fin_kedro.contracts.naming import named_object
+from fin_kedro.contracts.tables import clean, clean_column
 
 # %% auto #0
 __all__ = ['Feature', 'Definitions', 'ratio', 'total', 'mean', 'count_true', 'feature_expressions', 'unbound_table',

@@ -10,9 +10,9 @@ from collections.abc import Callable
 import ibis
 import ibis.expr.types as ir
 
-from .expressions import Definitions, ratio
-from .fraud import NIGHT_ENDS, WINDOWS
-from .windows import DAY, HOUR
+from fin_kedro.features.expressions import Definitions, ratio
+from fin_kedro.features.fraud import NIGHT_ENDS, WINDOWS
+from fin_kedro.features.windows import DAY, HOUR
 
 # %% auto #0
 __all__ = ['handbook_features', 'Define', 'fraud_features', 'amount', 'weekend', 'night', 'spent_today', 'used_today',

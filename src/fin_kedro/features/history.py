@@ -16,7 +16,7 @@ import ibis.expr.operations as ops
 import ibis.expr.types as ir
 import pandas as pd
 
-from .windows import EventFeatures, FeatureError, Statistic
+from fin_kedro.features.windows import EventFeatures, FeatureError, Statistic
 
 # %% auto #0
 __all__ = ['FORMS', 'ONE', 'Change', 'TOLD', 'CHANGE', 'Compute', 'offline', 'LeakError', 'check_point_in_time',

@@ -12,9 +12,9 @@ from typing import Any
 import ibis
 import ibis.expr.types as ir
 
-from ..contracts.model import Contract, ContractError
-from ..contracts.tables import clean_column, split_rows
-from .expressions import feature_columns, feature_expressions, reads
+from fin_kedro.contracts.model import Contract, ContractError
+from fin_kedro.contracts.tables import clean_column, split_rows
+from fin_kedro.features.expressions import feature_columns, feature_expressions, reads
 
 # %% auto #0
 __all__ = ['SPANS', 'quarantine_broken_rows', 'quarantine_rows', 'assign_part', 'part_spans', 'day_start', 'assign_span',

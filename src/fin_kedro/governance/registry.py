@@ -17,7 +17,7 @@ from kedro.io.core import DatasetError
 
 from fin_kedro.governance.ledger import Entry, Ledger
 from fin_kedro.governance.package import MODEL, read_package, write_package
-from fin_kedro.whole_versions import Draft, whole_version, withdraw
+from fin_kedro.storage.whole_versions import Draft, whole_version, withdraw
 
 # The state that a version is in after an event; the last event counts.
 STATES = {

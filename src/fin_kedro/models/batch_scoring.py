@@ -14,7 +14,7 @@ import ibis.expr.types as ir
 import numpy as np
 from onnx import ModelProto, load_from_string
 
-from .graph import GraphError, metadata, open_session, score_frame, to_bytes
+from fin_kedro.models.graph import GraphError, metadata, open_session, score_frame, to_bytes
 
 # %% auto #0
 __all__ = ['LANES', 'batch_scores']

@@ -18,7 +18,7 @@ from sklearn.metrics import average_precision_score, roc_auc_score
 from sklearn.model_selection import ParameterSampler, StratifiedKFold, train_test_split
 from tqdm import tqdm
 
-from .imbalance import balance
+from fin_kedro.models.imbalance import balance
 
 # %% auto #0
 __all__ = ['UNREACHED', 'Splits', 'METRICS', 'model_frame', 'train_catboost', 'to_json', 'from_json', 'champion_log_odds',

@@ -17,9 +17,9 @@ import numpy as np
 import pandas as pd
 from onnx import ModelProto, TensorProto, checker, helper, numpy_helper
 
-from ..features.onnx import ML_DOMAIN, Builder, compile_number, compile_text
-from .catboost_trees import NominalTable, Trees, read_trees
-from .leaf_shap import expected_value, leaf_shap
+from fin_kedro.features.onnx import ML_DOMAIN, Builder, compile_number, compile_text
+from fin_kedro.models.catboost_trees import NominalTable, Trees, read_trees
+from fin_kedro.models.leaf_shap import expected_value, leaf_shap
 
 # %% auto #0
 __all__ = ['OPSETS', 'IR_VERSION', 'OUTPUTS', 'INPUT_KINDS', 'GraphError', 'Parts', 'build_graph', 'to_bytes', 'metadata',

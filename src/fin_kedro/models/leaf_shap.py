@@ -10,7 +10,7 @@ from math import factorial
 
 import numpy as np
 
-from .catboost_trees import Trees
+from fin_kedro.models.catboost_trees import Trees
 
 # %% auto #0
 __all__ = ['set_values', 'leaf_shap', 'expected_value']

@@ -11,8 +11,8 @@ from fin_kedro.contracts import Contract
 from fin_kedro.features.entity_state import Plan, fingerprint, value_columns
 from fin_kedro.features.windows import EventFeatures
 from fin_kedro.governance.package import Package, PackageError
+from fin_kedro.online import EventError, FeatureStore, StoreError
 from fin_kedro.serving.answers import Decision, Refused, Unavailable
-from fin_kedro.serving.online import EventError, FeatureStore, StoreError
 from fin_kedro.serving.scorer import Scorer
 
 Row = Mapping[str, Any]

@@ -13,11 +13,11 @@ import pydantic
 from fin_kedro.contracts.requests import example
 from fin_kedro.features.windows import EventFeatures
 from fin_kedro.governance.package import PackageError
+from fin_kedro.online import open_store
 from fin_kedro.serving import pages, web
 from fin_kedro.serving.answers import decision_model
 from fin_kedro.serving.bodies import Body, event_body, label_body
 from fin_kedro.serving.live import LiveScorer, check_features
-from fin_kedro.serving.online import open_store
 from fin_kedro.serving.scorer import Scorer
 
 STORE, WORKERS = "FIN_KEDRO_STORE", "FIN_KEDRO_WORKERS"

@@ -16,18 +16,18 @@ import ibis
 import ibis.expr.types as ir
 import pandas as pd
 
-from ...contracts.model import Column, Contract
-from ...contracts.naming import named_object
-from ...contracts.tables import split_rows
-from ...features.entity_state import fingerprint
-from ...features.history import check_point_in_time, offline
-from ...features.model_table import day_start, part_spans, quarantine_rows
-from ...features.windows import DAY, EventFeatures, RowValue, Statistic
-from ...kernel.gates import GateError
-from ...serving.online.replay import compare, replay
-from ...serving.online.store import FeatureStore, open_store
-from ...simulation.card_transactions import simulate
-from ...simulation.published_data import published_transactions
+from fin_kedro.contracts.model import Column, Contract
+from fin_kedro.contracts.naming import named_object
+from fin_kedro.contracts.tables import split_rows
+from fin_kedro.features.entity_state import fingerprint
+from fin_kedro.features.history import check_point_in_time, offline
+from fin_kedro.features.model_table import day_start, part_spans, quarantine_rows
+from fin_kedro.features.windows import DAY, EventFeatures, RowValue, Statistic
+from fin_kedro.governance.gates import GateError
+from fin_kedro.online.replay import compare, replay
+from fin_kedro.online.store import FeatureStore, open_store
+from fin_kedro.simulation.card_transactions import simulate
+from fin_kedro.simulation.published_data import published_transactions
 
 # %% auto #0
 __all__ = ['SPECIFICATION', 'TOO_EARLY', 'AFTER', 'simulate_transactions', 'event_features', 'compose_contract',

@@ -17,7 +17,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 from sklearn.metrics import roc_curve
 
-from ...checks.calibration import calibration_table, reliability
+from fin_kedro.checks.calibration import calibration_table, reliability
 from fin_kedro.checks.detection import (
     Scored,
     calibration_by_card,
@@ -27,14 +27,13 @@ from fin_kedro.checks.detection import (
     recall_by_kind,
     scored_transactions,
 )
-from ...checks.discrimination import bad_rate_by_band, discrimination_table
-from ...checks.parity import parity_figures
-from ...checks.profit import mean_profit, optimal_threshold, profit_of
-from ...contracts.model import Contract
-from ...features.expressions import feature_columns, feature_expressions
-from ...kernel.frames import to_frame
-from ...kernel.gates import GateError
-from ...models.calibration import calibrate, fit_platt
+from fin_kedro.checks.discrimination import bad_rate_by_band, discrimination_table
+from fin_kedro.checks.parity import parity_figures
+from fin_kedro.checks.profit import mean_profit, optimal_threshold, profit_of
+from fin_kedro.contracts.model import Contract
+from fin_kedro.features.expressions import feature_columns, feature_expressions
+from fin_kedro.governance.gates import GateError
+from fin_kedro.models.calibration import calibrate, fit_platt
 from fin_kedro.models.champion import (
     champion_log_odds,
     model_frame,
@@ -42,10 +41,11 @@ from fin_kedro.models.champion import (
     shap_values,
     train_catboost,
 )
-from ...models.graph import build_graph, score_frame
-from ...models.imbalance import balance
-from ...models.prequential import day_numbers, prequential_splits
-from ...models.scorecard import points_table, scorecard_log_odds, train_woe_scorecard
+from fin_kedro.models.graph import build_graph, score_frame
+from fin_kedro.models.imbalance import balance
+from fin_kedro.models.prequential import day_numbers, prequential_splits
+from fin_kedro.models.scorecard import points_table, scorecard_log_odds, train_woe_scorecard
+from fin_kedro.storage.frames import to_frame
 
 # %% auto #0
 __all__ = ['AT_ONCE', 'MODELS', 'COLOURS', 'GOLDEN_ROWS', 'train_champion', 'train_scorecard', 'calibrate_models',

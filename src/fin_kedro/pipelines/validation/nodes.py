@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from fin_kedro.governance.approval import report_digest
-from fin_kedro.kernel.gates import GateError, enforce_gates
+from fin_kedro.governance.gates import GateError, enforce_gates
 
 
 def write_validation_report(
@@ -34,7 +34,7 @@ def write_validation_report(
         executed notebook (JSON), self-contained HTML, and ``{"verdicts", "error"}``.
     """
     # Imported here: papermill's imports take seconds, and only this node needs them.
-    from fin_kedro.kernel.execution import execute_report
+    from fin_kedro.reports.execution import execute_report
 
     del evidence
     result = execute_report(

@@ -1,0 +1,1 @@
+"""Notebooks into modules, and back."""

@@ -1,0 +1,31 @@
+"""`kedro versions`: what is kept of a dataset."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from fin_kedro.project.commands import env_choice, plain_errors, project_folder
+
+
+@click.command()
+@click.argument("dataset")
+@env_choice
+@plain_errors
+def versions(dataset: str, env: str | None) -> None:
+    """List the versions of a dataset, newest first, with their content hash."""
+    from fin_kedro.project.evidence import open_catalog
+    from fin_kedro.storage.canonical import content_hash
+
+    catalog = open_catalog(project_path=project_folder(), env=env or "base")
+    if dataset not in catalog:
+        raise ValueError(
+            f"no dataset {dataset!r} in the catalog; `kedro catalog describe-datasets` lists all."
+        )
+    base = Path(str(getattr(catalog.get(dataset), "_filepath", "")))
+    found = sorted((p for p in base.glob(f"*/{base.name}")), reverse=True)
+    if not found:
+        raise ValueError(f"{dataset} has no version yet at {base}; `kedro run` writes one.")
+    for path in found:
+        click.echo(f"{path.parent.name}  {content_hash(path)[:16]}")

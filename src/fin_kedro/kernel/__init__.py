@@ -1,1 +1,0 @@
-"""Execution of validation notebooks, their evidence and their reports."""

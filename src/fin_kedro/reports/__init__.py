@@ -1,0 +1,1 @@
+"""Notebooks executed into evidence: execution, screening, record, HTML."""

@@ -1,0 +1,1 @@
+"""What a run saw: its seal made, read, checked and exported."""

@@ -1,0 +1,1 @@
+"""A sealed run executed again from its seal: the world, the comparison, the grade, the cause."""
