@@ -79,10 +79,10 @@ def edit(path: Path, old: str, new: str) -> None:
     path.write_text(text.replace(old, new), "utf-8")
 
 
-def test_export_writes_a_module_that_imports_relatively(root: Path) -> None:
+def test_export_writes_a_module_that_imports_as_its_notebook_does(root: Path) -> None:
     text = module(root).read_text("utf-8")
     assert text.startswith('"""from two amounts to a ratio"""')
-    assert "from ..base import ZERO" in text
+    assert "from tiny.base import ZERO" in text
     assert "assert" not in text
     assert (module(root).parent / "__init__.py").is_file()
     assert run("check").exit_code == 0

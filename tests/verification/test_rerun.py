@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -9,8 +11,10 @@ import pytest
 from kedro.io import DataCatalog, MemoryDataset
 from kedro.pipeline import Pipeline, node
 
+from fin_kedro.verification import rerun
 from fin_kedro.verification.rerun import OutsideError, check_outputs
 
+SPEC = "import rerun; print(rerun.own_module('execution').WHOSE)"
 PIPELINE = Pipeline([node(lambda raw: raw, "raw", "made", name="make")])
 FAR = {"type": "json.JSONDataset", "filepath": "/srv/far.json"}
 
@@ -57,3 +61,20 @@ def test_a_link_in_the_checkout_leads_no_way_out(tmp_path: Path) -> None:
     (tree / "data").symlink_to(tmp_path)
     with pytest.raises(OutsideError, match="outside the project"):
         check(tree)
+
+
+@pytest.mark.parametrize("room", ["reports", "kernel"])
+def test_a_checkout_from_before_the_rooms_executes_by_its_own_code(
+    tmp_path: Path, room: str
+) -> None:
+    folder = tmp_path / "fin_kedro" / room
+    folder.mkdir(parents=True)
+    for package in (folder.parent, folder):
+        (package / "__init__.py").touch()
+    (folder / "execution.py").write_text(f"WHOSE = {room!r}\n")
+    places = [str(tmp_path), str(Path(rerun.__file__).parent)]
+    command = f"import sys; sys.path[:0] = {places!r}; {SPEC}"
+    done = subprocess.run(
+        [sys.executable, "-P", "-c", command], capture_output=True, text=True, check=True
+    )
+    assert done.stdout.strip() == room
