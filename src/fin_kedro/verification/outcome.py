@@ -8,6 +8,8 @@ from typing import Any
 from fin_kedro.verification.causes import Cause
 from fin_kedro.verification.comparison import Comparison, Output
 
+MOST = 50  # rows and details that are written
+
 
 @dataclass(frozen=True, kw_only=True)
 class Verification:
@@ -41,26 +43,10 @@ class Verification:
             "notes": list(self.notes),
             "kept": self.kept,
             "judgements": self.comparison.judgements,
-            "changed": list(self.comparison.changed)[:50],
+            "changed": list(self.comparison.changed)[:MOST],
             "first": first and {"step": first.step, "output": first.name, "what": first.first},
-            "cause": self.cause
-            and {
-                "kind": self.cause.kind,
-                "factors": list(self.cause.factors),
-                "details": list(self.cause.details)[:50],
-                "sentence": self.cause.sentence,
-                "swaps": [vars(swap) for swap in self.cause.swaps],
-            },
-            "outputs": [
-                {
-                    "step": o.step,
-                    "name": o.name,
-                    "grade": o.grade,
-                    "note": o.note,
-                    "differences": [str(d) for d in o.differences],
-                }
-                for o in self.comparison.outputs
-            ],
+            "cause": self.cause and _cause_json(self.cause),
+            "outputs": [_output_json(output) for output in self.comparison.outputs],
         }
 
 
@@ -70,3 +56,23 @@ def first_words(output: Output | None) -> str:
         return ""
     where = output.step if output.name == "output" else f"{output.step}, {output.name}"
     return f"{where}: {output.first}" if output.first else where
+
+
+def _cause_json(cause: Cause) -> dict[str, Any]:
+    return {
+        "kind": cause.kind,
+        "factors": list(cause.factors),
+        "details": list(cause.details)[:MOST],
+        "sentence": cause.sentence,
+        "swaps": [vars(swap) for swap in cause.swaps],
+    }
+
+
+def _output_json(output: Output) -> dict[str, Any]:
+    return {
+        "step": output.step,
+        "name": output.name,
+        "grade": output.grade,
+        "note": output.note,
+        "differences": [str(d) for d in output.differences],
+    }
