@@ -12,7 +12,7 @@ from jupyter_client.kernelspec import KernelSpec, KernelSpecManager
 from jupyter_client.manager import AsyncKernelManager
 
 from sealed_kernel.fixed import fixed_environment
-from sealed_kernel.papermill_engine import KERNEL
+from sealed_kernel.kernel_name import KERNEL
 
 NATIVE = "python3"
 BY_SHUTDOWN = (-2, -9, -15, 130)  # SIGINT, SIGKILL, SIGTERM; 130 is how Python says SIGINT

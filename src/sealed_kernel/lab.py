@@ -12,8 +12,7 @@ from typing import Any
 from jupyter_client.kernelspec import KernelSpec, KernelSpecManager
 
 from sealed_kernel.environment import EnvironmentReport, compare, find_lock, project_root
-
-KERNEL = "fin-kedro"
+from sealed_kernel.kernel_name import KERNEL
 
 
 class LockedKernelSpecs(KernelSpecManager):

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from typing import Any
 
-KERNEL = "fin-kedro"
+from sealed_kernel.kernel_name import KERNEL
 
 
 class SealedEngine:

@@ -27,8 +27,9 @@ from typing import Any, cast
 from jupyter_client.connect import KernelConnectionInfo
 from jupyter_client.provisioning import LocalProvisioner
 
+from sealed_kernel.kernel_name import KERNEL
+
 ADDRESS = "FIN_KEDRO_WARM_HOST"
-KERNEL = "fin-kedro"
 LOG = "log"  # beside the socket: what the imports said
 STARTUP_SECONDS = 120
 SIGNAL_SECONDS = 5

@@ -11,7 +11,7 @@ from click.testing import CliRunner, Result
 
 from fin_kedro.cli.verify import verify_command
 from fin_kedro.verification.comparison import Rules
-from fin_kedro.verification.verify_all import Row
+from fin_kedro.verification.table import Row
 from tests.conftest import kedro
 from tests.end_to_end.tiny_project import commit, make_tiny, replace, write
 from tests.seals.sealed_house import make_house

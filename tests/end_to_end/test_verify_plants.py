@@ -27,7 +27,9 @@ from fin_kedro.governance.ledger import Ledger
 from fin_kedro.seals.seal import SealError, find_seal, make_seal, read_seal
 from fin_kedro.storage.canonical import content_hash, json_hash
 from fin_kedro.verification.conditions import World
-from fin_kedro.verification.verify import Verification, Verifier, open_sealed
+from fin_kedro.verification.outcome import Verification
+from fin_kedro.verification.sealed_run import open_sealed
+from fin_kedro.verification.verify import Verifier
 from tests.conftest import kedro
 from tests.end_to_end.tiny_project import RAW, VERSION, applications, make_tiny, replace
 

@@ -25,7 +25,7 @@ from fin_kedro.seals.withholding import not_executable
 from fin_kedro.storage import dataset_state
 from fin_kedro.storage.canonical import content_hash, file_hash, json_hash
 from fin_kedro.storage.dataset_state import REMOTE, DatasetStates
-from fin_kedro.verification.verify import check_consistent
+from fin_kedro.verification.consistency import check_consistent
 
 SOURCE = "def double(rows, factor):\n    return [factor * row for row in rows]\n"
 POLICY = {"gates": {"DIS-AUC": {"limits": {"min": 0.75}}}}

@@ -74,7 +74,8 @@ def diff(first: str, second: str, target: Path | None, env: str | None) -> None:
     project = project_folder()
     found = [find_seal(project, run, env) for run in (first, second)]
     difference = compare_runs(project, *found)
-    from fin_kedro.changes.difference_html import difference_lines, render_difference
+    from fin_kedro.changes.difference_html import render_difference
+    from fin_kedro.changes.difference_words import difference_lines
 
     if target is not None:
         target.parent.mkdir(parents=True, exist_ok=True)

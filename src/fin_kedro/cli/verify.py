@@ -13,7 +13,8 @@ import click
 from fin_kedro.project.commands import env_choice, plain_errors, project_folder
 
 if TYPE_CHECKING:
-    from fin_kedro.verification.verify import Verification, World
+    from fin_kedro.verification.conditions import World
+    from fin_kedro.verification.outcome import Verification
 
 FACTORS = ("code", "data", "parameters")
 SHOWN = 8
@@ -95,7 +96,7 @@ def _stop(*_: Any) -> None:
 
 
 def _world(other: tuple[str, ...], threads: int | None, python: Path | None) -> World:
-    from fin_kedro.verification.verify import World
+    from fin_kedro.verification.conditions import World
 
     asked: dict[str, Any] = {}
     for pair in other:
@@ -120,7 +121,9 @@ def _verify_one(
     strict: bool,
     causes: bool,
 ) -> Verification:
-    from fin_kedro.verification.verify import Verifier, VerifyError, open_sealed
+    from fin_kedro.verification.conditions import VerifyError
+    from fin_kedro.verification.sealed_run import open_sealed
+    from fin_kedro.verification.verify import Verifier
 
     sealed = open_sealed(project_folder(), run, env)
     with Verifier(sealed, world, say=_say, **options) as verifier:
@@ -133,7 +136,9 @@ def _verify_one(
 
 
 def _verify_all(world: World, env: str | None, target: Path | None, asked: dict[str, Any]) -> bool:
-    from fin_kedro.verification.verify_all import print_table, verify_all, write_badge
+    from fin_kedro.verification.badge import write_badge
+    from fin_kedro.verification.table import print_table
+    from fin_kedro.verification.verify_all import verify_all
 
     project = project_folder()
     found = verify_all(project, world=world, env=env, say=_say, **asked)
@@ -162,7 +167,7 @@ def _say(line: str) -> None:
 def _print(result: Verification) -> None:
     """The grade first, then what departs and why."""
     from fin_kedro.verification.comparison import MEANING
-    from fin_kedro.verification.verify import first_words
+    from fin_kedro.verification.outcome import first_words
 
     comparison = result.comparison
     outputs, same = comparison.outputs, len(comparison.outputs) - len(comparison.departing)

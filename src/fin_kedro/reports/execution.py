@@ -38,10 +38,10 @@ from fin_kedro.seals.notebook_seal import (
 )
 from fin_kedro.seals.seal import stored_patch
 from fin_kedro.seals.seal_entries import anchors, enter_notebook
-from sealed_kernel.execution import KernelRefused, Refused, join_streams
+from sealed_kernel.execution import join_streams
 from sealed_kernel.fail_closed import check_executed, named
 from sealed_kernel.kernel_manager import ReportKernelManager
-from sealed_kernel.papermill_engine import KERNEL
+from sealed_kernel.kernel_name import KERNEL
 from sealed_kernel.parameters import (
     INJECTED,
     ParameterError,
@@ -49,6 +49,7 @@ from sealed_kernel.parameters import (
     declared_parameters,
 )
 from sealed_kernel.parameters import TAG as PARAMETERS
+from sealed_kernel.refusals import KernelRefused, Refused
 
 __all__ = [
     "KERNEL",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -40,6 +41,11 @@ class World:
     parameters: str = SEALED
     python: Path | None = None
     threads: int | None = None
+
+    @property
+    def interpreter(self) -> str:
+        """The interpreter that executes."""
+        return str(self.python or sys.executable)
 
     def only(self, factors: frozenset[str]) -> World:
         """This world's `factors`; all others as sealed."""

@@ -1,0 +1,3 @@
+"""The sealed kernel's name, for those who ask for it: papermill's engine, managers, the lab."""
+
+KERNEL = "fin-kedro"
