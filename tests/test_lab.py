@@ -19,7 +19,8 @@ from typing import Any
 
 import pytest
 
-from fin_kedro.authoring import notebooks as authoring
+from fin_kedro.authoring.cleaning import KERNEL, clean_all
+from fin_kedro.authoring.project import find_project
 
 ROOT = Path(__file__).resolve().parents[1]
 LAB = Path("notebooks") / ".lab"
@@ -121,8 +122,8 @@ def test_saving_cleans_the_file_to_the_form_that_check_wants(server: Server, nam
     assert saved["cells"][1]["execution_count"] is None
     assert saved["cells"][1]["metadata"] == {"tags": ["parameters"]}
     assert saved["metadata"]["kernelspec"]["language"] == "python"
-    project = authoring.find_project(server.root)
-    assert authoring.clean_all(project, [server.root / name]) == []
+    project = find_project(server.root)
+    assert clean_all(project, [server.root / name]) == []
 
 
 def test_saving_elsewhere_keeps_outputs(server: Server) -> None:
@@ -144,7 +145,7 @@ def test_the_kernel_s_name_tells_its_lock_and_a_saved_notebook_s_does_not(server
     # the browser writes the name that it was told into the notebook
     content["metadata"]["kernelspec"]["display_name"] = spec["display_name"]
     saved = json.loads(server.save("notebooks/named.ipynb", content))
-    assert saved["metadata"]["kernelspec"] == authoring.KERNEL
+    assert saved["metadata"]["kernelspec"] == KERNEL
 
 
 def test_the_server_s_kernel_knows_its_notebook(server: Server) -> None:

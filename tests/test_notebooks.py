@@ -18,7 +18,8 @@ from typing import Any
 import nbformat
 import pytest
 
-from fin_kedro.authoring.notebooks import find_project, notebook_files, read_notebook
+from fin_kedro.authoring.notebook import read_notebook
+from fin_kedro.authoring.project import find_project, notebook_files
 from fin_kedro.reports.execution import execute_notebook
 from fin_kedro.reports.pool import WARM_IMPORTS
 from sealed_kernel.warm import WarmHost

@@ -27,7 +27,8 @@ def clean_on_save(*, model, path, **_):
     content = model.get("content")
     is_notebook = model["type"] == "notebook" and content and content.get("nbformat") == 4
     if is_notebook and Path(path.lstrip("/")).parts[0] in SWEPT:
-        from fin_kedro.authoring.notebooks import clean_notebook, find_project
+        from fin_kedro.authoring.cleaning import clean_notebook
+        from fin_kedro.authoring.project import find_project
 
         clean_notebook(content, find_project(ROOT).cell_metadata)
 

@@ -17,8 +17,8 @@ from fin_kedro.features.windows import DAY
 from fin_kedro.online import FeatureStore, StoreError
 from fin_kedro.online.key_value import packed_store
 from fin_kedro.online.log_store import LogStore
+from fin_kedro.online.memory_store import MemoryStore
 from fin_kedro.online.redis_store import RedisStore
-from fin_kedro.online.store import MemoryStore
 from fin_kedro.simulation.card_transactions import simulate
 
 from .candidate_stores import LmdbStore, SqliteStore

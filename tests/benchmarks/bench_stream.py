@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from fin_kedro.features.fraud import fraud_statistics
+from fin_kedro.online import FeatureStore, open_store
 from fin_kedro.online.consumer import StreamConsumer
 from fin_kedro.online.kafka import stream_settings
-from fin_kedro.online.store import FeatureStore, open_store
 from tests.online.stream import Broker, contracts, parameters, stream_of_events
 
 from .conftest import Printer

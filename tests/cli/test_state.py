@@ -19,7 +19,7 @@ import yaml
 from click.testing import CliRunner, Result
 
 from fin_kedro.cli.state import state_group
-from fin_kedro.online.store import open_store
+from fin_kedro.online import open_store
 from fin_kedro.project.evidence import open_catalog
 from tests.conftest import QUIET, ROOT, copy_project
 from tests.online.stream import (

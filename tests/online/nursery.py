@@ -19,11 +19,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from fin_kedro.online import FeatureStore, open_store
 from fin_kedro.online.consumer import StreamConsumer
 from fin_kedro.online.kafka import stream_settings
 from fin_kedro.online.log_store import LogStore
 from fin_kedro.online.redis_store import RedisStore
-from fin_kedro.online.store import FeatureStore, open_store
 from tests.conftest import ROOT
 from tests.online.stream import FEATURES, contracts
 

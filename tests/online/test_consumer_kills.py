@@ -15,8 +15,8 @@ import pytest
 import redis
 
 from fin_kedro.features.windows import HOUR
+from fin_kedro.online import FeatureStore, open_store
 from fin_kedro.online.marks import only_offsets
-from fin_kedro.online.store import FeatureStore, open_store
 from tests.needs import redis_url
 from tests.online.nursery import APPLYING, STARTING, WAITING, Nursery
 from tests.online.stream import (

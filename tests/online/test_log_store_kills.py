@@ -11,10 +11,9 @@ from typing import Any
 import pytest
 
 from fin_kedro.features.entity_state import pack_entity
-from fin_kedro.online import FeatureStore, open_store
-from fin_kedro.online import store as store_module
+from fin_kedro.online import FeatureStore, memory_store, open_store
 from fin_kedro.online.log_store import LogStore
-from fin_kedro.online.store import MemoryStore
+from fin_kedro.online.memory_store import MemoryStore
 from tests.features.event_streams import FEATURES, nearly_ordered
 
 from .dying import Tell, killed
@@ -145,7 +144,7 @@ def test_single_events_survive_kills_and_may_be_sent_again(tmp_path: Path) -> No
 def test_a_restore_that_is_killed_leaves_the_store_empty_and_can_be_repeated(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(store_module, "CHUNK", 10)  # of the snapshot: many small frames
+    monkeypatch.setattr(memory_store, "CHUNK", 10)  # of the snapshot: many small frames
     options: dict[str, Any] = {"segment_bytes": 4_000, "lateness_us": LONG}
     chance, within, saved = random.Random(3), 0, tmp_path / "saved"
     full = MemoryStore(FEATURES, lateness_us=LONG, ahead_us=None)

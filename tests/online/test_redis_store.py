@@ -17,8 +17,8 @@ import redis
 from fin_kedro.features.windows import DAY
 from fin_kedro.online import StoreError, open_store, redis_store
 from fin_kedro.online.key_value import ATTEMPTS
+from fin_kedro.online.memory_store import MemoryStore
 from fin_kedro.online.redis_store import GRACE, RedisStore
-from fin_kedro.online.store import MemoryStore
 from tests.features.event_streams import FEATURES, expected, nearly_ordered
 
 from .dying import together

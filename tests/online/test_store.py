@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import threading
 import uuid
-from pathlib import Path
 from typing import Any
 
 import pandas as pd
-import pyarrow as pa
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from fin_kedro.features.windows import EventFeatures
-from fin_kedro.online import EventError, FeatureStore, StoreError, open_store
+from fin_kedro.online import EventError, FeatureStore, StoreError
 from tests.features.event_streams import FEATURES, by_known, deliveries, expected, nearly_ordered
 
 from .kinds import Shelf, report, row, shelves
@@ -177,129 +175,6 @@ def test_another_specification_is_refused(lasting: Shelf) -> None:
         assert store.lookup(row(2, 2))["count_5"] == 1
 
 
-def test_snapshot_and_restore(shelf: Shelf, tmp_path: Path) -> None:
-    events = nearly_ordered(8, lateness=3)
-    rows = [told for kind, told in events if kind == "transaction"]
-    with shelf.open(name="from") as store, shelf.open(name="to") as copy:
-        store.apply(events, {("transactions", 1): 77})
-        for identity in (990, "990"):  # these wait for their transactions
-            store.learn(report(identity, identity, 5))
-        store.snapshot(tmp_path / "state")
-        copy.restore(tmp_path / "state")
-        assert copy.statistics()["waiting"] == store.statistics()["waiting"] >= 2
-        assert copy.offsets() == {("transactions", 1): 77}
-        assert [copy.lookup(told) for told in rows] == [store.lookup(told) for told in rows]
-        assert copy.apply(events[-3:], {}) == store.apply(events[-3:], {})
-        for identity in (990, "990"):
-            assert copy.learn(report(identity, identity, 5)) is False
-            copy.score(row(identity, 4, customer_id=3, terminal_id="z"))
-        asked = row("next", 6, customer_id=3, terminal_id="z")
-        assert copy.lookup(asked)["frauds_now"] == 10
-        with pytest.raises(StoreError, match="empty store only"):
-            copy.restore(tmp_path / "state")
-    assert [path.name for path in tmp_path.glob("state*")] == ["state"]
-
-
-@pytest.mark.parametrize("cut", [0, 5, 40, -1])
-def test_a_damaged_snapshot_is_refused(tmp_path: Path, cut: int) -> None:
-    with open_store("memory:", FEATURES) as store:
-        store.score(row(1, 1))
-        store.snapshot(tmp_path / "state")
-    data = (tmp_path / "state").read_bytes()
-    (tmp_path / "state").write_bytes(data[:cut])
-    with (
-        open_store("memory:", FEATURES) as store,
-        pytest.raises(StoreError, match="is damaged at byte"),
-    ):
-        store.restore(tmp_path / "state")
-
-
-def test_a_snapshot_that_cannot_be_written_or_read_is_an_error(tmp_path: Path) -> None:
-    with open_store("memory:", FEATURES) as store:
-        with pytest.raises(StoreError, match="could not be written"):
-            store.snapshot(tmp_path / "missing" / "state")
-        with pytest.raises(StoreError, match="cannot be read"):
-            store.restore(tmp_path / "missing")
-
-
-def tables(seed: int, *, lateness: int = 0) -> tuple[list[Any], pd.DataFrame, pd.DataFrame]:
-    events = nearly_ordered(seed, lateness=lateness, length=200)
-    by_kind = {
-        kind: pd.DataFrame([told for k, told in events if k == kind])
-        for kind in ("transaction", "label")
-    }
-    return events, by_kind["transaction"], by_kind["label"]
-
-
-@pytest.mark.parametrize("form", ["pandas", "arrow", "batches"])
-def test_a_warm_start_equals_the_stream(shelf: Shelf, form: str) -> None:
-    events, transactions, labels = tables(21)
-    given: tuple[Any, Any] = (transactions, labels)
-    if form != "pandas":
-        given = tuple(pa.Table.from_pandas(table) for table in given)
-    if form == "batches":
-        given = tuple(table.to_batches(max_chunksize=50) for table in given)
-    with (
-        shelf.open(name="warm", lateness_us=2) as warm,
-        shelf.open(name="live", lateness_us=2) as live,
-    ):
-        live.apply(events, {})
-        taken = warm.warm_start(*given)
-        assert taken <= len(transactions) and (taken < len(transactions) or form == "batches")
-        assert warm.warm_start(*given) == taken  # again: nothing counts twice
-        newest = int(transactions["known_us"].max())
-        for customer, terminal in [(1, "a"), (1, "b"), (2, "c"), (3, "d")]:
-            asked = row("new", newest, customer_id=customer, terminal_id=terminal)
-            assert warm.lookup(asked) == live.lookup(asked)
-
-
-def test_a_warm_start_without_a_column_is_named(shelf: Shelf) -> None:
-    _, transactions, labels = tables(21)
-    with shelf.open() as store, pytest.raises(EventError, match="no column 'amount_cents'"):
-        store.warm_start(transactions.drop(columns="amount_cents"), labels)
-
-
-@pytest.mark.parametrize(("rows", "strays"), [(1, 1), (3, 1), (10, 1), (1, 50), (10, 50)])
-def test_memory_is_bounded_by_the_longest_window_and_the_lateness(rows: int, strays: int) -> None:
-    """So many rows an instant, each with a label, and so many labels whose row never comes."""
-    with open_store("memory:", FEATURES, lateness_us=5) as store:
-        reach = store.plan.horizon + store.plan.lateness + 4  # instants; labels come two later
-        for number in range(max(300 * rows, 3000 if strays == 1 else 0)):
-            t = number // rows
-            who = {"customer_id": t % 50 + t // 100, "terminal_id": f"t{t // 7}"}
-            store.score(row(number, t, **who))
-            store.learn(report(number, number, t + 2))
-            for stray in range(number * strays, (number + 1) * strays):
-                store.learn(report(-stray - 1, f"never {stray}", t))
-        kept = store.statistics()
-    assert kept["transactions"] < reach * rows
-    assert kept["waiting"] < reach * rows * strays
-    assert kept["labels"] < reach * rows * (1 + strays)
-    assert all(count < 40 for name, count in kept.items() if name.startswith("entities"))
-
-
-def test_a_label_that_waits_outlives_an_older_one_of_its_transaction() -> None:
-    with open_store("memory:", FEATURES, lateness_us=5) as store:
-        store.learn(report(1, "late", 0, fraud=0))
-        store.learn(report(2, "late", 12))
-        for t in range(1, 20):
-            store.score(row(t, t, customer_id=2, terminal_id="b"))
-        assert store.statistics()["waiting"] == 1
-        store.score(row("late", 12))
-        assert store.lookup(row("next", 14))["frauds_now"] == 5
-
-
-def test_what_is_too_old_to_count_is_answered_but_not_kept() -> None:
-    with open_store("memory:", FEATURES, lateness_us=5) as store:
-        store.score(row(1, 1000))
-        store.score(row(2, 10))
-        assert store.learn(report(1, 2, 12)) is False
-        kept = store.statistics()
-        assert kept["transactions"] == 1
-        assert kept["expired"] == 1
-        assert kept["beyond_lateness"] == 1
-
-
 def test_a_wrong_clock_cannot_empty_the_store(shelf: Shelf) -> None:
     with shelf.open(ahead_us=1_000_000) as store:
         store.score(row(1, 1))
@@ -328,11 +203,6 @@ def test_threads_lose_nothing(shelf: Shelf) -> None:
         asked = store.lookup(row("new", 40))
         assert asked["count_9_current"] == 3 * 9 + 1
         assert asked["frauds_now"] == 3 * 10 * 5
-
-
-def test_an_unknown_kind_of_store_is_refused() -> None:
-    with pytest.raises(StoreError, match="write memory:, log:FOLDER or redis"):
-        open_store("mysql://somewhere", FEATURES)
 
 
 def test_events_by_known_are_what_the_stream_brings() -> None:

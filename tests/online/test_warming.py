@@ -8,7 +8,7 @@ import ibis
 import pandas as pd
 
 from fin_kedro.features.windows import DAY, HOUR, EventFeatures, Statistic
-from fin_kedro.online.store import open_store
+from fin_kedro.online import open_store
 from fin_kedro.online.warming import recent_history
 from tests.online.stream import START, stream_of_events
 

@@ -14,6 +14,7 @@ from rocrate.rocrate import ROCrate
 from fin_kedro.seals.crate import PROFILE, export_crate
 from fin_kedro.seals.seal import SealError, read_seal
 from fin_kedro.seals.seal_check import check_on_disk
+from fin_kedro.storage import canonical
 from tests.seals.sealed_house import FILES, RUN, make_house
 
 
@@ -117,7 +118,9 @@ def test_the_crate_says_what_ran_on_what_and_made_what(seal: Path) -> None:
         "result": {"table", "points", "figure", "metrics"},
     }
     parts = {part.id for part in root["hasPart"]}
-    assert {"seal.json", "patch.diff", "verify.py", "canonical.py", "requirements.lock"} <= parts
+    assert {"seal.json", "patch.diff", "verify.py", "requirements.lock"} <= parts
+    modules = {f"canonical/{p.name}" for p in Path(canonical.__file__).parent.glob("*.py")}
+    assert modules == {part for part in parts if part.startswith("canonical/")} != set()
     for part in parts:
         assert (seal.parents[4].with_name("crate-all") / part).exists()
 

@@ -17,7 +17,7 @@ def _readable(command: Callable[..., None]) -> Callable[..., None]:
 
     @wraps(command)
     def wrapped(*args: Any, **kwargs: Any) -> None:
-        from fin_kedro.authoring.notebooks import AuthoringError
+        from fin_kedro.authoring.project import AuthoringError
 
         try:
             command(*args, **kwargs)
@@ -40,7 +40,9 @@ def export(paths: tuple[Path, ...]) -> None:
 
     Takes all notebooks, or PATHS.
     """
-    from fin_kedro.authoring.notebooks import Problem, export_all, find_project
+    from fin_kedro.authoring.exporting import export_all
+    from fin_kedro.authoring.problems import Problem
+    from fin_kedro.authoring.project import find_project
 
     changes = export_all(find_project(), paths)
     problems = [change for change in changes if isinstance(change, Problem)]
@@ -68,7 +70,8 @@ def check() -> None:
 
     Says what is not clean or not in step, and how to mend it; exit status 1 then.
     """
-    from fin_kedro.authoring.notebooks import check_all, find_project, notebook_files
+    from fin_kedro.authoring.checking import check_all
+    from fin_kedro.authoring.project import find_project, notebook_files
 
     project = find_project()
     problems = check_all(project)
@@ -85,7 +88,8 @@ def check() -> None:
 @_readable
 def update(module: Path) -> None:
     """Carry an edit of MODULE to its notebook."""
-    from fin_kedro.authoring.notebooks import find_project, update_notebook
+    from fin_kedro.authoring.carrying_back import update_notebook
+    from fin_kedro.authoring.project import find_project
 
     cells = update_notebook(find_project(), module)
     for label in cells:
@@ -102,7 +106,8 @@ def clean(paths: tuple[Path, ...]) -> None:
 
     Takes all notebooks under notebooks/ and nbs_ci/, or PATHS.
     """
-    from fin_kedro.authoring.notebooks import clean_all, find_project
+    from fin_kedro.authoring.cleaning import clean_all
+    from fin_kedro.authoring.project import find_project
 
     changed = clean_all(find_project(), paths)
     for name in changed:

@@ -15,8 +15,8 @@ from fin_kedro.project.commands import env_choice, plain_errors, project_folder
 
 if TYPE_CHECKING:
     from fin_kedro.features.windows import EventFeatures
+    from fin_kedro.online import FeatureStore
     from fin_kedro.online.kafka import StreamSettings
-    from fin_kedro.online.store import FeatureStore
 
 __all__ = ["state_group"]
 
@@ -195,7 +195,7 @@ class _Wiring:
 
     def open_store(self) -> FeatureStore:
         """Open the store with ``online.store_options`` and ``online.store_credentials``."""
-        from fin_kedro.online.store import open_store
+        from fin_kedro.online import open_store
 
         options = self.parameters["online"].get("store_options") or {}
         secrets = self._credentials("store_credentials")

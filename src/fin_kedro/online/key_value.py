@@ -17,7 +17,8 @@ import msgspec
 
 from fin_kedro.features.entity_state import Entity, KeyPlan, Record, pack_entity, unpack_entity
 from fin_kedro.online.frames import Offsets, StoreError, decode, encode
-from fin_kedro.online.store import Answer, Event, FeatureStore, MemoryStore, is_too_early
+from fin_kedro.online.memory_store import MemoryStore
+from fin_kedro.online.store import Answer, Event, FeatureStore, is_too_early
 
 ATTEMPTS = 100
 VERSION = 8  # bytes of the version in front of a value

@@ -32,7 +32,9 @@ from fin_kedro.online.frames import (
     read_frames,
     unpack_batch,
 )
-from fin_kedro.online.store import MemoryStore, sync_folder, without_collecting
+from fin_kedro.online.garbage import without_collecting
+from fin_kedro.online.memory_store import MemoryStore
+from fin_kedro.online.snapshots import sync_folder
 
 SEGMENT = 16 << 20  # bytes: about 200,000 transactions
 RESTORING = "restoring"  # a file that is there while a snapshot is restored

@@ -22,7 +22,7 @@ from fin_kedro.features.entity_state import state_fingerprint
 from fin_kedro.features.windows import DAY, EventFeatures
 from fin_kedro.online.frames import Batch, Offsets, StoreError, check_fingerprint, decode
 from fin_kedro.online.key_value import VERSION, Change, KeyValueStore, packed_store
-from fin_kedro.online.store import MemoryStore
+from fin_kedro.online.memory_store import MemoryStore
 
 GRACE = 7 * DAY
 LOCK = 60_000  # milliseconds that a warm start may be silent before another one takes over

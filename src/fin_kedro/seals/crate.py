@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import json
 import shutil
 from collections.abc import Iterator, Mapping
@@ -12,7 +13,7 @@ from fin_kedro.seals import crate_check
 from fin_kedro.seals.seal import PATCH, check_seal, read_patch, read_seal
 from fin_kedro.seals.surroundings import LOCK
 from fin_kedro.storage import canonical
-from fin_kedro.storage.canonical import file_hash, inside
+from fin_kedro.storage.canonical import canonical_json, file_hash, inside
 
 if TYPE_CHECKING:
     from rocrate.model.entity import Entity
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
 Data = Literal["none", "written", "all"]
 PROFILE = "https://w3id.org/ro/wfrun/process/0.5"
 STATUS = {"completed": "CompletedActionStatus", "failed": "FailedActionStatus"}
-SCRIPTS = {"verify.py": crate_check, "canonical.py": canonical}
 # What a reader meets first.
 WORDS = (
     "What this run read, ran and wrote, by content (seal.json), in fin_kedro's format. "
@@ -131,9 +131,15 @@ def _add_files(
     lock = project / LOCK
     if lock.is_file() and file_hash(lock) == seal["content"]["environment"]["lock"]:
         _file(crate, lock, LOCK, "The libraries, by version and hash", "text/plain")
-    for name, module in SCRIPTS.items():
-        words = str(module.__doc__).partition("\n")[0]
-        _file(crate, Path(str(module.__file__)), name, words, "text/x-python")
+    for name, script in _scripts().items():
+        words = str(ast.get_docstring(ast.parse(script.read_bytes()))).partition("\n")[0]
+        _file(crate, script, name, words, "text/x-python")
+
+
+def _scripts() -> dict[str, Path]:
+    """The check, and the modules that it computes hashes by, each by its path in the crate."""
+    modules = sorted(Path(str(canonical.__file__)).parent.glob("*.py"))
+    return {"verify.py": Path(crate_check.__file__), **{f"canonical/{m.name}": m for m in modules}}
 
 
 def _file(crate: ROCrate, source: Path, target: str, name: str, kind: str) -> Entity:
@@ -212,7 +218,7 @@ def _subject(content: Mapping[str, Any]) -> str:
 
 
 def _said(value: Any) -> str:
-    return value if isinstance(value, str) else canonical.canonical_json(value)
+    return value if isinstance(value, str) else canonical_json(value)
 
 
 def _entity(crate: ROCrate, identifier: str, kind: str, **properties: Any) -> Entity:

@@ -16,11 +16,12 @@ from pathlib import Path
 from typing import Any
 
 MATCHES, DIFFERS, UNCHECKED = "matches", "DIFFERS", "not checked"
+PACKAGE = "fin_kedro.storage.canonical"
 Line = tuple[str, str, str]  # what, verdict, detail
 
 
 def check(folder: Path, canonical: Any) -> Iterator[Line]:
-    """Check everything a seal says of what lies in ``folder``; ``canonical``: the module."""
+    """Check everything a seal says of what lies in ``folder``; ``canonical``: the package."""
     seal = json.loads((folder / "seal.json").read_text(encoding="utf-8"))
     yield from _digests(seal, canonical.json_hash)
     yield from _attachments(folder, seal)
@@ -116,13 +117,19 @@ def main(arguments: list[str]) -> int:
 
 
 def _canonical(folder: Path) -> Any:
-    """The module beside this script; `python -I` does not look for it there by itself."""
-    spec = importlib.util.spec_from_file_location("canonical", folder / "canonical.py")
-    if spec is None or spec.loader is None:
-        raise FileNotFoundError(f"canonical.py belongs beside this script, in {folder}.")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    """The package beside this script; `python -I` does not look for it there by itself.
+
+    It is known by the name that its modules call each other by. Python looks for a module where
+    the package above it says, so they are found beside each other, whatever else is installed.
+    """
+    home = folder / "canonical"
+    spec = importlib.util.spec_from_file_location(PACKAGE, home / "__init__.py")
+    if spec is None or spec.loader is None or not home.is_dir():
+        raise FileNotFoundError(f"the folder canonical belongs beside this script, in {folder}.")
+    package = importlib.util.module_from_spec(spec)
+    sys.modules[PACKAGE] = package
+    spec.loader.exec_module(package)
+    return package
 
 
 if __name__ == "__main__":

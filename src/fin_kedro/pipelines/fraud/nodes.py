@@ -24,8 +24,8 @@ from fin_kedro.features.history import check_point_in_time, offline
 from fin_kedro.features.model_table import day_start, part_spans, quarantine_rows
 from fin_kedro.features.windows import DAY, EventFeatures, RowValue, Statistic
 from fin_kedro.governance.gates import GateError
+from fin_kedro.online import FeatureStore, open_store
 from fin_kedro.online.replay import compare, replay
-from fin_kedro.online.store import FeatureStore, open_store
 from fin_kedro.simulation.card_transactions import simulate
 from fin_kedro.simulation.published_data import published_transactions
 
