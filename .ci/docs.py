@@ -4,14 +4,13 @@
 
 The pages are laid out in build/docs: links out of docs lead to a copy of what they name (a table
 of contents for a folder), and each module of src gets a page, read and not imported. Zensical
-builds in strict mode; then every link of the built site is followed, and nothing in it may be
+builds in strict mode; then `links.py` follows every link of the built site. Nothing in it may be
 loaded from elsewhere: a policy in each page has the browser refuse it.
 """
 
 from __future__ import annotations
 
 import ast
-import html
 import json
 import os
 import re
@@ -35,8 +34,6 @@ POLICY = (
 PICTURES = {".png", ".svg", ".jpg", ".gif"}
 WORDS = {".py": "python", ".yml": "yaml", ".yaml": "yaml", ".toml": "toml", ".json": "json"}
 UNSEARCHED = "---\nsearch:\n  exclude: true\n---\n"
-TAG = re.compile(r"<([a-z][a-z0-9-]*)\b((?:[^>\"']|\"[^\"]*\"|'[^']*')*)>", re.IGNORECASE)
-ATTRIBUTE = re.compile(r"""\b(id|name|href|src|rel)=("[^"]*"|'[^']*'|[^\s>"']+)""", re.IGNORECASE)
 
 
 class SiteError(Exception):
@@ -242,68 +239,13 @@ def build(root: Path) -> None:
         raise SiteError(said.partition("Traceback")[0].strip())
 
 
-# Following the built site
-
-
-def findings(site: Path) -> list[str]:
-    """Links of the built pages that lead nowhere, and whatever would be loaded from elsewhere."""
-    pages = {file: tags(file.read_text("utf-8")) for file in sorted(site.rglob("*.html"))}
-    names = {
-        file: {value for _, found in each for key, value in found.items() if key in {"id", "name"}}
-        for file, each in pages.items()
-    }
-    found = []
-    for file, each in pages.items():
-        own = file.relative_to(site)
-        if html.escape(POLICY, quote=False) not in html.unescape(file.read_text("utf-8")):
-            found.append(f"{own}: no policy against loading from elsewhere")
-        for tag, attributes in each:
-            if outside(tag, attributes):
-                found.append(f"{own}: loads {attributes.get('src') or attributes.get('href')}")
-            target = attributes.get("href") or attributes.get("src") or ""
-            if own.name != "404.html" and dangling(file, target, names):
-                found.append(f"{own}: {target} leads nowhere")
-    sheets = [file for file in site.rglob("*.css") if "url(http" in file.read_text("utf-8")]
-    return found + [f"{file.relative_to(site)}: loads from elsewhere" for file in sheets]
-
-
-def tags(text: str) -> list[tuple[str, dict[str, str]]]:
-    """Tags with an address, an id or a name; attributes as a browser reads them."""
-    return [
-        (
-            tag.lower(),
-            {k.lower(): html.unescape(v.strip("\"'")) for k, v in ATTRIBUTE.findall(rest)},
-        )
-        for tag, rest in TAG.findall(text)
-    ]
-
-
-def outside(tag: str, attributes: dict[str, str]) -> bool:
-    """Whether a tag makes a browser fetch from another host."""
-    address = attributes.get("src") or (attributes.get("href", "") if tag == "link" else "")
-    kept = tag == "link" and attributes.get("rel") in {"canonical", "alternate"}
-    return bool(links.ELSEWHERE.match(address)) and not address.startswith("data:") and not kept
-
-
-def dangling(file: Path, target: str, names: dict[Path, set[str]]) -> bool:
-    """Whether a link within the site leads to no file, or to no place in it."""
-    if not target or links.ELSEWHERE.match(target):
-        return False
-    name, _, anchor = target.partition("#")
-    there = Path(os.path.normpath(file.parent / name.partition("?")[0])) if name else file
-    there = there / "index.html" if there.is_dir() else there
-    if there not in names:
-        return not there.is_file()
-    return bool(anchor) and anchor not in names[there]
-
-
 def main() -> int:
     try:
         build(ROOT)
     except SiteError as error:
         print(f"Error: the site was not built.\n{error}", file=sys.stderr)
         return 1
-    found = findings(ROOT / SITE)
+    found = links.findings(ROOT / SITE, POLICY)
     print("\n".join(found[:50]))
     if found:
         print(f"Error: {len(found)} links of the site lead nowhere or elsewhere", file=sys.stderr)

@@ -2,12 +2,14 @@
 
     python .ci/links.py    lists links of README, CHANGELOG and docs that lead nowhere
 
-A page is read as a git browser reads it; code is left out. The site is built by `docs.py` with the
+A page is read as a git browser reads it, code left out. The site is built by `docs.py` with the
 same reading, so that one link serves in both.
 """
 
 from __future__ import annotations
 
+import html
+import os
 import re
 import sys
 from collections.abc import Callable, Iterator
@@ -19,6 +21,8 @@ FENCE = re.compile(r"^ *(`{3,}|~{3,}).*?^ *\1[`~]* *$", re.MULTILINE | re.DOTALL
 SPAN = re.compile(r"(?<!`)(`+)(?!`)((?!\n\n).)+?(?<!`)\1(?!`)", re.DOTALL)
 HEADING = re.compile(r"^#{1,6} +(.+?)(?: +#+)? *$", re.MULTILINE)
 NAMED = re.compile(r"""<\w+[^>]*\b(?:id|name)="([^"]+)\"""")
+TAG = re.compile(r"<([a-z][a-z0-9-]*)\b((?:[^>\"']|\"[^\"]*\"|'[^']*')*)>", re.IGNORECASE)
+ATTRIBUTE = re.compile(r"""\b(id|name|href|src|rel)=("[^"]*"|'[^']*'|[^\s>"']+)""", re.IGNORECASE)
 ELSEWHERE = re.compile(r"[a-z][a-z0-9+.-]*:|//", re.IGNORECASE)
 
 
@@ -76,6 +80,64 @@ def broken(root: Path) -> Iterator[str]:
                 anchor and there.suffix == ".md" and anchor not in anchors(there.read_text("utf-8"))
             ):
                 yield f"{named}: {target}: no such heading"
+
+
+# The built site
+
+
+def findings(site: Path, policy: str) -> list[str]:
+    """Links of the built pages that lead nowhere, and whatever would be loaded from elsewhere.
+
+    `policy` is what each page has to tell the browser.
+    """
+    pages = {file: tags(file.read_text("utf-8")) for file in sorted(site.rglob("*.html"))}
+    names = {
+        file: {value for _, found in each for key, value in found.items() if key in {"id", "name"}}
+        for file, each in pages.items()
+    }
+    found = []
+    for file, each in pages.items():
+        own = file.relative_to(site)
+        if html.escape(policy, quote=False) not in html.unescape(file.read_text("utf-8")):
+            found.append(f"{own}: no policy against loading from elsewhere")
+        for tag, attributes in each:
+            if outside(tag, attributes):
+                found.append(f"{own}: loads {attributes.get('src') or attributes.get('href')}")
+            target = attributes.get("href") or attributes.get("src") or ""
+            if own.name != "404.html" and dangling(file, target, names):
+                found.append(f"{own}: {target} leads nowhere")
+    sheets = [file for file in site.rglob("*.css") if "url(http" in file.read_text("utf-8")]
+    return found + [f"{file.relative_to(site)}: loads from elsewhere" for file in sheets]
+
+
+def tags(text: str) -> list[tuple[str, dict[str, str]]]:
+    """Tags with an address, an id or a name; attributes as a browser reads them."""
+    return [
+        (
+            tag.lower(),
+            {k.lower(): html.unescape(v.strip("\"'")) for k, v in ATTRIBUTE.findall(rest)},
+        )
+        for tag, rest in TAG.findall(text)
+    ]
+
+
+def outside(tag: str, attributes: dict[str, str]) -> bool:
+    """Whether a tag makes a browser fetch from another host."""
+    address = attributes.get("src") or (attributes.get("href", "") if tag == "link" else "")
+    kept = tag == "link" and attributes.get("rel") in {"canonical", "alternate"}
+    return bool(ELSEWHERE.match(address)) and not address.startswith("data:") and not kept
+
+
+def dangling(file: Path, target: str, names: dict[Path, set[str]]) -> bool:
+    """Whether a link within the site leads to no file, or to no place in it."""
+    if not target or ELSEWHERE.match(target):
+        return False
+    name, _, anchor = target.partition("#")
+    there = Path(os.path.normpath(file.parent / name.partition("?")[0])) if name else file
+    there = there / "index.html" if there.is_dir() else there
+    if there not in names:
+        return not there.is_file()
+    return bool(anchor) and anchor not in names[there]
 
 
 def main() -> int:

@@ -185,7 +185,7 @@ def site(tmp_path: Path) -> Path:
 
 
 def test_a_sound_site_passes(site: Path) -> None:
-    assert docs.findings(site) == []
+    assert links.findings(site, docs.POLICY) == []
 
 
 @pytest.mark.parametrize(
@@ -202,13 +202,13 @@ def test_a_sound_site_passes(site: Path) -> None:
 )
 def test_planted_links_of_a_site_are_found(site: Path, planted: str, said: str) -> None:
     (site / "a.html").open("a").write(planted)
-    assert docs.findings(site) == [said]
+    assert links.findings(site, docs.POLICY) == [said]
 
 
 def test_a_page_without_the_policy_or_a_style_from_elsewhere_is_found(site: Path) -> None:
     (site / "b.html").write_text("<a name='end'></a>")
     (site / "s.css").write_text("body { background: url(https://x.y/p.png) }")
-    assert docs.findings(site) == [
+    assert links.findings(site, docs.POLICY) == [
         "b.html: no policy against loading from elsewhere",
         "s.css: loads from elsewhere",
     ]

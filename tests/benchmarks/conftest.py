@@ -18,9 +18,9 @@ from tests.conftest import copy_project, kedro
 Printer = Callable[[str], None]
 
 
-@pytest.fixture(scope="session", autouse=True)
+@pytest.fixture(scope="session")
 def tools_found_last() -> None:
-    """LMDB and other candidates, for this process alone: kernels and commands stay as locked."""
+    """LMDB, a candidate, for this process alone: kernels and commands stay as locked."""
     sys.path.append(str(needs.tools()))
 
 
