@@ -1,7 +1,7 @@
 # fin_kedro's commands; `make` alone lists them. Every one that needs .venv builds it first.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help run test check format lab lock bench clean environment
+.PHONY: help run test check format docs lab lock bench clean environment tools
 MAKEFLAGS += --no-print-directory
 
 # nothing phones home; hashing of strings is the same in every process
@@ -16,6 +16,7 @@ export OPENBLAS_NUM_THREADS := 1
 export MKL_NUM_THREADS := 1
 
 BIN := .venv/bin
+TOOLS := build/tools/bin
 supported = import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))
 # the newest that starts; a version manager's shim may be there and still not run
 find-python = for p in python3.13 python3.12 python3.11 python3; do \
@@ -35,6 +36,10 @@ environment:
 		"make PYTHON=python3.12 ..." >&2; exit 1; fi
 	@$(PYTHON) .ci/environment.py $(chosen)
 
+# what checks, docs and benchmarks start, apart from what a run installs
+tools: environment
+	@$(BIN)/python .ci/tools.py
+
 run: environment ## train, explain and validate both models, credit and fraud (kedro run)
 	@$(BIN)/kedro run
 
@@ -42,22 +47,25 @@ run: environment ## train, explain and validate both models, credit and fraud (k
 test: environment ## every test, and every notebook's examples
 	@$(BIN)/python -m pytest tests -n 3 --dist loadfile --no-loadscope-reorder
 
-check: environment ## style, types, layers, notebooks in sync, licences, no host or machine path
+check: environment tools ## style, types, layers, notebooks in sync, docs, licences, no machine path
 	@$(BIN)/python .ci/check.py
 
-format: environment ## format hand-written modules and notebooks, then export the notebooks
-	@$(BIN)/ruff check --fix --quiet . || true
-	@$(BIN)/ruff format .
+format: environment tools ## format hand-written modules and notebooks, then export the notebooks
+	@$(TOOLS)/ruff check --fix --quiet . || true
+	@$(TOOLS)/ruff format .
 	@$(BIN)/python -m fin_kedro.cli.notebooks clean
 	@$(BIN)/python -m fin_kedro.cli.notebooks export
+
+docs: environment tools ## the pages of docs and the docstrings as a site, every link followed
+	@$(TOOLS)/python .ci/docs.py
 
 lab: environment ## JupyterLab with the Kedro catalog, context, session and pipelines at hand
 	@$(BIN)/jupyter lab --config=notebooks/.lab/jupyter_lab_config.py
 
-lock: environment ## write requirements.lock anew from pyproject.toml
+lock: environment ## write both locks anew from pyproject.toml
 	@$(PYTHON) .ci/environment.py --lock
 
-bench: environment ## the benchmarks under tests/benchmarks
+bench: environment tools ## the benchmarks under tests/benchmarks
 	@$(BIN)/python -m pytest tests/benchmarks -q -s -n 0 -o python_files="bench_*.py" -o python_functions="bench_*"
 
 clean: ## remove .venv, caches and everything a run made; never data/01_raw or the ledger

@@ -9,17 +9,18 @@ import time
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
-BIN = Path(sys.executable).parent
 PYTHON = sys.executable
+TOOLS = ROOT / "build" / "tools" / "bin"  # made by .ci/tools.py; its Python sees .venv's libraries
 CHECKS: dict[str, list[str]] = {
-    "style (ruff)": [str(BIN / "ruff"), "check", "--quiet", "--output-format=concise", "."],
-    "format (ruff)": [str(BIN / "ruff"), "format", "--check", "--output-format=concise", "."],
-    "types (mypy)": [PYTHON, "-m", "mypy", "--no-error-summary"],
-    "import layers": [str(BIN / "lint-imports"), "--no-cache", "--no-logo"],
+    "style (ruff)": [str(TOOLS / "ruff"), "check", "--quiet", "--output-format=concise", "."],
+    "format (ruff)": [str(TOOLS / "ruff"), "format", "--check", "--output-format=concise", "."],
+    "types (mypy)": [str(TOOLS / "python"), "-m", "mypy", "--no-error-summary"],
+    "import layers": [str(TOOLS / "lint-imports"), "--no-cache", "--no-logo"],
     "notebooks clean and in sync": [PYTHON, "-m", "fin_kedro.cli.notebooks", "check"],
     "no registry host, no machine path": [PYTHON, ".ci/tree.py"],
-    "lock in step with pyproject.toml": [PYTHON, ".ci/lock.py"],
-    "licences": [PYTHON, ".ci/dependencies.py"],
+    "locks in step with pyproject.toml": [PYTHON, ".ci/lock.py"],
+    "licences": [str(TOOLS / "python"), ".ci/dependencies.py"],
+    "docs as a site, links followed": [str(TOOLS / "python"), ".ci/docs.py"],
 }
 MENDS = {
     "style (ruff)": "make format mends much of it",

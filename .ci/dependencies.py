@@ -1,9 +1,10 @@
 """docs/dependencies.md: what we depend on, and under which licences.
 
-    python .ci/dependencies.py --write    write the generated parts of docs/dependencies.md anew
-    python .ci/dependencies.py            check licences, and that the page is in step with the lock
+    build/tools/bin/python .ci/dependencies.py --write    write the page's generated parts anew
+    build/tools/bin/python .ci/dependencies.py            check licences, and that page
 
-Facts come from the metadata of what is installed; only WHY, BY_HAND and ACCEPTED are written here.
+Facts come from the metadata of what is installed, and the tools' Python sees both environments;
+only WHY, BY_HAND and ACCEPTED are written here.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ import argparse
 import re
 import sys
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from email.message import Message
 from importlib import metadata
 from pathlib import Path
@@ -22,6 +23,7 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 ROOT = Path(__file__).resolve().parents[1]
+LOCK, TOOLS_LOCK = LOCKS = ("requirements.lock", ".ci/tools.lock")
 PAGE = ROOT / "docs" / "dependencies.md"
 ENTRY = re.compile(r"^([A-Za-z0-9][\w.\-]*)(?:\[[^\]]*\])?==([^\s;\\]+)", re.MULTILINE)
 BEGIN, END = "<!-- {} begins: made by the command above -->", "<!-- {} ends -->"
@@ -53,6 +55,7 @@ WHY = {
     "mlflow": "experiment record and model registry (SQLite)",
     "msgspec": "fast, strict JSON on the scoring path",
     "nbclient": "executes notebooks; papermill's engine and ours stand on it",
+    "mkdocstrings-python": "pages of the reference from docstrings, read and not imported",
     "mypy": "type checks",
     "nbconvert": "the validation report as one HTML file",
     "nbdev": "turns notebook cells into modules",
@@ -66,7 +69,7 @@ WHY = {
     "pandas-stubs": "types for pandas",
     "pandera": "validates datasets at the catalog",
     "papermill": "runs validation notebooks with parameters",
-    "pip-licenses": "a second opinion on licences: .venv/bin/pip-licenses --from=mixed",
+    "pip-licenses": "a second opinion on licences: build/tools/bin/pip-licenses --from=mixed",
     "polars": "a feature engine ours is measured against (make bench)",
     "pyarrow": "Parquet",
     "pydantic": "the service's request model, parameter validation",
@@ -85,6 +88,7 @@ WHY = {
     "types-pyyaml": "types for PyYAML",
     "uv": "installs and compiles the lock",
     "uvloop": "fast event loop under uvicorn",
+    "zensical": "docs as a site, with strict links (make docs)",
 }
 # no licence in the installed metadata, or not installed here: read from their wheels
 BY_HAND = {
@@ -174,10 +178,11 @@ def _split(text: str, separator: str) -> list[str]:
     return [*parts, text[begin:]]
 
 
-def locked(root: Path) -> dict[str, str]:
-    """Version in the lock by canonical name; the installed one where the lock has several."""
+def locked(root: Path, locks: Sequence[str] = LOCKS) -> dict[str, str]:
+    """Version in the locks by canonical name; the installed one where there are several."""
     versions: dict[str, str] = {}
-    for name, version in ENTRY.findall((root / "requirements.lock").read_text("utf-8")):
+    text = "".join((root / lock).read_text("utf-8") for lock in locks)
+    for name, version in ENTRY.findall(text):
         key = canonicalize_name(name)
         versions[key] = version if versions.get(key, version) == version else _installed(key)
     return versions
@@ -190,16 +195,24 @@ def _installed(name: str) -> str:
         return "?"
 
 
-def direct(root: Path) -> list[str]:
-    """Canonical names that pyproject.toml asks for."""
+def direct(root: Path, locks: Sequence[str] = LOCKS) -> list[str]:
+    """Canonical names that pyproject.toml asks for, for what stands in `locks`."""
     project = tomllib.loads((root / "pyproject.toml").read_text("utf-8"))
-    texts = [*project["project"]["dependencies"], *project["dependency-groups"]["dev"]]
+    groups = project["dependency-groups"]
+    asked = {
+        LOCK: [*project["project"]["dependencies"], *groups["dev"]],
+        TOOLS_LOCK: groups["tools"],
+    }
+    texts = [text for lock in locks for text in asked[lock]]
     return sorted({canonicalize_name(Requirement(text).name) for text in texts})
 
 
-def problems(root: Path) -> Iterator[str]:
-    """Licences that bind harder than Apache-2.0 or are unknown; direct ones without a reason."""
-    for name in locked(root):
+def problems(root: Path, locks: Sequence[str] = LOCKS) -> Iterator[str]:
+    """Licences that bind harder than Apache-2.0 or are unknown; direct ones without a reason.
+
+    `locks` are those whose distributions this Python sees.
+    """
+    for name in locked(root, locks):
         text = licence(name)
         found = verdict(text)
         if found in {"hard", "unknown"} and name not in ACCEPTED:
@@ -243,10 +256,10 @@ def short(text: str) -> str:
     return text
 
 
-def direct_table(root: Path) -> str:
-    versions = locked(root)
+def direct_table(root: Path, lock: str) -> str:
+    versions = locked(root, [lock])
     rows = ["| package | version | MiB | licence | kept by | why |", "|---|---|---:|---|---|---|"]
-    for name in direct(root):
+    for name in direct(root, [lock]):
         cells = [name, versions[name], weight(name), short(licence(name)), keeper(name), WHY[name]]
         rows.append("| " + " | ".join(cells) + " |")
     return "\n".join(rows)
@@ -293,7 +306,8 @@ def main() -> int:
     parser.add_argument("--write", action="store_true", help="write docs/dependencies.md anew")
     page = PAGE.read_text("utf-8")
     if parser.parse_args().write:
-        page = with_part(page, "direct", direct_table(ROOT))
+        page = with_part(page, "direct", direct_table(ROOT, LOCK))
+        page = with_part(page, "tools", direct_table(ROOT, TOOLS_LOCK))
         PAGE.write_text(with_part(page, "licences", licence_table(ROOT)), "utf-8")
         page = PAGE.read_text("utf-8")
     found = [*problems(ROOT), *out_of_step(ROOT, page)]
@@ -301,7 +315,7 @@ def main() -> int:
         print(line)
     if found:
         print("Next: replace the package, or accept it with a reason in .ci/dependencies.py;")
-        print("      then .venv/bin/python .ci/dependencies.py --write")
+        print("      then build/tools/bin/python .ci/dependencies.py --write")
         return 1
     print(f"{len(locked(ROOT))} locked packages bind users no harder than Apache-2.0.")
     return 0

@@ -2,7 +2,7 @@
 
     python3 .ci/environment.py            make .venv right
     python3 .ci/environment.py --check    say why it is not right (exit 1), change nothing
-    python3 .ci/environment.py --lock     write requirements.lock anew from pyproject.toml
+    python3 .ci/environment.py --lock     write both locks anew from pyproject.toml
 
 Runs on the bare interpreter: standard library only. uv comes from its own hashed block of the
 lock; where uv cannot install (some private mirrors), pip does the same work from the same hashes.
@@ -31,10 +31,10 @@ OLDEST, NEWEST = (3, 11), (3, 13)
 HEARTBEAT = 20.0  # seconds between signs of life
 STAMP, BUILDING, LOG = "fin_kedro.stamp", "fin_kedro.building", "fin_kedro.log"
 COMPILE = [
-    *("pip", "compile", "pyproject.toml", "--group", "dev", "--universal"),
-    *("--python-version", "3.11", "--generate-hashes", "--no-emit-index-url"),
-    *("--quiet", "-o", "requirements.lock"),
+    *("pip", "compile", "--universal", "--python-version", "3.11"),
+    *("--generate-hashes", "--no-emit-index-url", "--quiet"),
 ]
+LOCK, TOOLS_LOCK = "requirements.lock", ".ci/tools.lock"
 # pip's own settings, and the names under which uv knows them
 UV_NAMES = {
     "index-url": "UV_DEFAULT_INDEX",
@@ -121,6 +121,7 @@ def block(lock: str, name: str) -> str:
 
 
 def count(lock: str) -> int:
+    """How many distributions a lock text has."""
     return len(re.findall(r"^[A-Za-z0-9][\w.\-]*(?:\[[^\]]*\])?==", lock, re.MULTILINE))
 
 
@@ -300,28 +301,50 @@ def ensure(root: Path, *, chosen: bool, builder: Callable[..., None] = build) ->
         return reasons or ["another Python"]
 
 
-def write_lock(root: Path) -> None:
-    """requirements.lock from pyproject.toml, hashed, for Python 3.11 to 3.13."""
+def write_locks(root: Path) -> None:
+    """Both locks from pyproject.toml, hashed, for Python 3.11 to 3.13.
+
+    The tools are resolved under the first lock's versions, and what it has is not written again:
+    their environment lies over .venv (`.ci/tools.py`).
+    """
     uv = root / ".venv/bin/uv"
     if not uv.exists():
         raise BuildError("make lock needs .venv. Next: make test")
     env = uv_environment(root / ".venv/bin/python", dict(os.environ))
     env["UV_CUSTOM_COMPILE_COMMAND"] = "make lock"
     say("Resolving pyproject.toml for Python 3.11 to 3.13 ...")
-    if subprocess.run([str(uv), *COMPILE], cwd=root, env=env, check=False).returncode:
-        raise BuildError("No lock was written. Next: read what uv says above")
-    say(f"requirements.lock: {count((root / 'requirements.lock').read_text('utf-8'))} packages.")
+    for lock, asked in ((LOCK, own_requirements), (TOOLS_LOCK, tool_requirements)):
+        command = [str(uv), *COMPILE, *asked(root), "-o", lock]
+        if subprocess.run(command, cwd=root, env=env, check=False).returncode:
+            raise BuildError(f"{lock} was not written. Next: read what uv says above")
+        say(f"{lock}: {count((root / lock).read_text('utf-8'))} packages.")
+
+
+def own_requirements(_: Path) -> list[str]:
+    """What `uv pip compile` is asked for: the project and its dev group."""
+    return ["pyproject.toml", "--group", "dev"]
+
+
+def tool_requirements(root: Path) -> list[str]:
+    """The same for the group tools, less what the first lock has on every platform."""
+    everywhere = re.findall(
+        r"^([A-Za-z0-9][\w.\-]*)(?:\[[^\]]*\])?==[^\s;]+ \\$",
+        (root / LOCK).read_text("utf-8"),
+        re.MULTILINE,
+    )
+    left_out = (part for name in everywhere for part in ("--no-emit-package", name))
+    return ["--group", "pyproject.toml:tools", "--constraints", LOCK, *left_out]
 
 
 def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--check", action="store_true", help="only say what is stale")
-    parser.add_argument("--lock", action="store_true", help="write requirements.lock anew")
+    parser.add_argument("--lock", action="store_true", help="write both locks anew")
     parser.add_argument("--chosen", action="store_true", help="this Python was named by a person")
     options = parser.parse_args(arguments)
     try:
         if options.lock:
-            write_lock(ROOT)
+            write_locks(ROOT)
         elif options.check:
             reasons = stale(ROOT, venv_version(ROOT) or own_version())
             say(f".venv is stale: {', '.join(reasons)}." if reasons else ".venv is up to date.")

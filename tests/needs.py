@@ -22,9 +22,11 @@ REQUIRE = "FIN_KEDRO_REQUIRE"
 INSTALL = {
     "java": "a Java runtime, 17 or newer (Debian: openjdk-17-jre-headless)",
     "redis": "a Redis server (Debian: redis-server)",
+    "tools": "the tools of .ci/tools.lock (make tools)",
 }
 NAMED = "FIN_KEDRO_TEST_REDIS"  # the address of a Redis whose databases 9 and 13 tests may use
 USUAL = "redis://127.0.0.1:6379/9"
+TOOLS = Path(__file__).resolve().parents[1] / "build" / "tools"
 _stack = contextlib.ExitStack()  # what was started for the tests of this process
 
 
@@ -43,6 +45,14 @@ def java() -> None:
     """Skip or fail a test where Spark cannot run."""
     if shutil.which("java") is None:
         lacking("java", "Spark needs Java: no `java` on the PATH")
+
+
+def tools() -> Path:
+    """Where the libraries of `.ci/tools.lock` lie, for a test that imports one of them."""
+    found = next(TOOLS.glob("lib/python3.*/site-packages/over_venv.pth"), None)
+    if found is None:
+        lacking("tools", "build/tools is not there")
+    return found.parent
 
 
 @cache

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import fcntl
-import importlib.util
+import importlib
 import json
 import re
 import shutil
@@ -16,21 +16,18 @@ from typing import Any
 import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
-TARGETS = {"help", "run", "test", "check", "format", "lab", "lock", "bench", "clean"}
+TARGETS = {"help", "run", "test", "check", "format", "docs", "lab", "lock", "bench", "clean"}
+WITH_TOOLS = {"check", "format", "docs", "bench"}
 
 
-def load() -> ModuleType:
-    path = ROOT / ".ci" / "environment.py"
-    spec = importlib.util.spec_from_file_location("ci_environment", path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module
-    spec.loader.exec_module(module)
-    return module
+def load(name: str) -> ModuleType:
+    """A script of .ci as a module; one may import another, as they do when they run."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(str(ROOT / ".ci"))
+        return importlib.import_module(name)
 
 
-environment = load()
+environment, tools, lock = load("environment"), load("tools"), load("lock")
 VERSION = ".".join(map(str, sys.version_info[:3]))
 
 
@@ -71,7 +68,26 @@ def test_help_lists_each_command_once() -> None:
 def test_every_command_but_help_and_clean_builds_the_environment_first() -> None:
     text = (ROOT / "Makefile").read_text("utf-8")
     for target in TARGETS - {"help", "clean"}:
-        assert re.search(rf"^{target}: environment ## ", text, re.MULTILINE), target
+        first = "environment tools" if target in WITH_TOOLS else "environment"
+        assert re.search(rf"^{target}: {first} ## ", text, re.MULTILINE), target
+    assert re.search(r"^tools: environment$", text, re.MULTILINE)
+
+
+def test_what_a_run_installs_is_no_more_than_before_there_were_two_locks() -> None:
+    own, beside = lock.locked(ROOT, environment.LOCK), lock.locked(ROOT, environment.TOOLS_LOCK)
+    assert len(own) < 294
+    tools_only = {"import-linter", "lmdb", "mypy", "numba", "polars", "ruff", "zensical"}
+    assert tools_only <= set(beside) - set(own)
+    assert {"pytest", "hypothesis", "uv", "hatchling"} <= set(own) - set(beside)
+
+
+def test_the_tools_are_resolved_without_what_the_first_lock_has_everywhere(root: Path) -> None:
+    (root / "requirements.lock").write_text(
+        "b[x]==2 \\\n    --hash=sha256:aa\nc==1 ; os_name == 'nt' \\\n    --hash=sha256:bb\n"
+    )
+    asked = environment.tool_requirements(root)
+    assert asked[:4] == ["--group", "pyproject.toml:tools", "--constraints", "requirements.lock"]
+    assert asked[4:] == ["--no-emit-package", "b"]
 
 
 @pytest.mark.parametrize("python", ["", "no-such-python", "false"])
@@ -136,6 +152,45 @@ def test_an_interrupted_build_begins_from_scratch(root: Path) -> None:
 def test_a_broken_stamp_is_no_stamp(root: Path, text: str) -> None:
     (root / ".venv" / environment.STAMP).write_text(text)
     assert built(root)[0] == ["no finished installation"]
+
+
+@pytest.fixture
+def with_tools(root: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A checkout whose tools are up to date, as far as their stamp says; building is only noted."""
+    (root / ".ci").mkdir()
+    (root / environment.TOOLS_LOCK).write_text("a==1 \\\n    --hash=sha256:aa\n")
+    (root / tools.FOLDER).mkdir(parents=True)
+    (root / tools.FOLDER / tools.STAMP).write_text(json.dumps(tools.digest(root)))
+    monkeypatch.setattr(tools, "build", lambda _: None)
+    return root
+
+
+def test_up_to_date_tools_are_left_alone(with_tools: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tools, "build", _never)
+    assert tools.ensure(with_tools) == []
+
+
+def test_tools_are_built_anew_when_their_lock_or_the_python_changes(
+    with_tools: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (with_tools / environment.TOOLS_LOCK).write_text("a==2 \\\n    --hash=sha256:bb\n")
+    assert tools.ensure(with_tools) == ["tools.lock"]
+    monkeypatch.setattr(tools, "venv_version", lambda _: "3.11.0")
+    assert tools.ensure(with_tools) == ["the Python of .venv", "tools.lock"]
+
+
+@pytest.mark.parametrize("text", [None, "", "{", "[]"])
+def test_tools_without_a_finished_installation_are_built(
+    with_tools: Path, text: str | None
+) -> None:
+    path = with_tools / tools.FOLDER / tools.STAMP
+    path.unlink() if text is None else path.write_text(text)
+    assert tools.ensure(with_tools) == ["no finished installation"]
+
+
+def test_a_changed_tool_leaves_the_environment_of_a_run_alone(with_tools: Path) -> None:
+    (with_tools / environment.TOOLS_LOCK).write_text("a==2 \\\n    --hash=sha256:bb\n")
+    assert built(with_tools) == ([], [])
 
 
 def test_a_missing_environment_is_built(root: Path) -> None:

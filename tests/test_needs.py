@@ -82,3 +82,18 @@ def test_where_no_redis_answers_one_is_started_and_ended(afresh: pytest.MonkeyPa
     needs.stop()
     with pytest.raises(redis.ConnectionError):
         redis.Redis.from_url(url).ping()
+
+
+def test_tools_are_found_where_make_tools_puts_them(
+    afresh: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    afresh.setattr(needs, "TOOLS", tmp_path)
+    with pytest.raises(pytest.skip.Exception, match=r"build/tools is not there.*\(make tools\)"):
+        needs.tools()
+    afresh.setenv(needs.REQUIRE, "java,tools")
+    with pytest.raises(pytest.fail.Exception, match="does not let this test be skipped"):
+        needs.tools()
+    libraries = tmp_path / "lib/python3.11/site-packages"
+    libraries.mkdir(parents=True)
+    (libraries / "over_venv.pth").touch()
+    assert needs.tools() == libraries

@@ -25,6 +25,7 @@ def load(name: str) -> ModuleType:
     return module
 
 
+LOCKS = ("requirements.lock", ".ci/tools.lock")
 tree, lock, dependencies = load("tree"), load("lock"), load("dependencies")
 
 
@@ -74,7 +75,8 @@ def test_this_tree_is_free_of_hosts_and_paths() -> None:
 
 @pytest.fixture
 def locked(tmp_path: Path) -> Path:
-    for name in ("pyproject.toml", "requirements.lock"):
+    (tmp_path / ".ci").mkdir()
+    for name in ("pyproject.toml", *LOCKS):
         shutil.copy(ROOT / name, tmp_path / name)
     return tmp_path
 
@@ -105,8 +107,32 @@ def test_a_lock_out_of_step_is_found(locked: Path, old: str, new: str, said: str
         assert found == []
 
 
-def test_a_requirement_without_hash_is_found(locked: Path) -> None:
-    path = locked / "requirements.lock"
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        ("\nzensical==0.0.73", "\nzensical==0.0.74", "zensical<0.0.74: .ci/tools.lock has 0.0.74"),
+        ("\nruff==", "\nruf==", "ruff: in pyproject.toml, not in .ci/tools.lock"),
+        ("\nruff==", "\nruff>=", "not pinned by =="),
+        ("\nruff==", "\nnumpy==", "numpy: in requirements.lock and in .ci/tools.lock"),
+    ],
+)
+def test_a_lock_of_tools_out_of_step_is_found(locked: Path, old: str, new: str, said: str) -> None:
+    path = locked / ".ci/tools.lock"
+    text = path.read_text("utf-8")
+    assert old in text
+    path.write_text(text.replace(old, new, 1), "utf-8")
+    assert any(said in line for line in lock.findings(locked))
+
+
+def test_what_the_first_lock_has_on_some_platforms_only_may_stand_in_both(locked: Path) -> None:
+    assert "colorama" in lock.locked(locked, LOCKS[0])
+    assert "colorama" in lock.locked(locked, LOCKS[1])
+    assert lock.findings(locked) == []
+
+
+@pytest.mark.parametrize("name", LOCKS)
+def test_a_requirement_without_hash_is_found(locked: Path, name: str) -> None:
+    path = locked / name
     path.write_text(path.read_text("utf-8") + "bare==1.0\nother==2.0\n", "utf-8")
     assert sum("no hash" in line for line in lock.findings(locked)) == 2
 
@@ -131,14 +157,22 @@ def test_licences_are_judged(text: str, expected: str) -> None:
 
 
 def test_a_hard_or_unknown_licence_is_a_problem(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert list(dependencies.problems(ROOT)) == []
+    own = LOCKS[:1]  # make check judges the tools too, by the Python that sees them
+    assert list(dependencies.problems(ROOT, own)) == []
     monkeypatch.setitem(dependencies.BY_HAND, "kedro", "AGPL-3.0-only")
     monkeypatch.setitem(dependencies.BY_HAND, "rich", "")
-    found = list(dependencies.problems(ROOT))
+    found = list(dependencies.problems(ROOT, own))
     assert found == [
         "kedro: licence 'AGPL-3.0-only' is hard",
         "rich: licence 'not stated' is unknown",
     ]
+
+
+def test_licences_of_both_locks_are_judged(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(dependencies.BY_HAND, "zensical", "AGPL-3.0-only")
+    assert "zensical: licence 'AGPL-3.0-only' is hard" in list(dependencies.problems(ROOT))
+    monkeypatch.delitem(dependencies.WHY, "zensical")
+    assert "zensical: no reason in WHY of .ci/dependencies.py" in list(dependencies.problems(ROOT))
 
 
 def test_the_page_of_dependencies_is_in_step() -> None:

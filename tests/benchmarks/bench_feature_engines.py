@@ -17,6 +17,7 @@ import duckdb
 import numpy as np
 import pytest
 
+from tests import needs
 from tests.conftest import ROOT
 
 from .conftest import Printer
@@ -168,7 +169,7 @@ def measure(engine: str, data: Path, share: float = 1.0) -> dict[str, float]:
     done = subprocess.run(
         [sys.executable, "-m", "tests.benchmarks.feature_engines", engine, *paths, str(share)],
         cwd=ROOT,
-        env={**os.environ, "PYTHONPATH": f"{ROOT}/src"},
+        env={**os.environ, "PYTHONPATH": f"{ROOT}/src{os.pathsep}{needs.tools()}"},
         capture_output=True,
         text=True,
         check=False,

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
+import pytest
 
 from fin_kedro.features.fraud import fraud_statistics
 from fin_kedro.features.windows import DAY
@@ -34,6 +35,7 @@ Row = Mapping[str, Any]
 Work = Callable[[Row], Any]
 
 
+@pytest.mark.usefixtures("tools_found_last")
 def bench_online(say: Printer, tmp_path: Path) -> None:
     """All contenders are filled with the same history and score the same next transactions."""
     history, labels, rows = _history()

@@ -6,14 +6,22 @@ compared is measured in the same run, in turns, and the median of the turns is p
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from tests import needs
 from tests.conftest import copy_project, kedro
 
 Printer = Callable[[str], None]
+
+
+@pytest.fixture(scope="session")
+def tools_found_last() -> None:
+    """LMDB, a candidate, for this process alone: kernels and commands stay as locked."""
+    sys.path.append(str(needs.tools()))
 
 
 @pytest.fixture(scope="session")

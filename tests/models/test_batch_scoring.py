@@ -80,7 +80,7 @@ def test_a_missing_column_is_named(graph: Any, rows: pd.DataFrame) -> None:
 
 
 def test_other_engines_are_refused(graph: Any, rows: pd.DataFrame) -> None:
-    connection = ibis.polars.connect()
+    connection = ibis.sqlite.connect()
     table = connection.create_table("t", rows)
-    with pytest.raises(GraphError, match="'polars'; allowed: duckdb, pyspark"):
+    with pytest.raises(GraphError, match="'sqlite'; allowed: duckdb, pyspark"):
         batch_scores(graph, table, id="key")
