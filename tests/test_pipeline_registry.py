@@ -165,6 +165,8 @@ def test_an_environments_workflow_has_the_pipelines_of_its_kind(environment: Pat
             parameter(conf, free)
         else:
             assert free in catalog, free
+    assert parameter(conf, "params:loans.features") == {"definitions": None}
+    assert parameter(conf, "params:loans.release")["workflow"] == "loans"
 
 
 def test_an_environment_takes_a_workflow_away(environment: Path) -> None:

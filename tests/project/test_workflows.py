@@ -1,4 +1,4 @@
-"""Workflows are declared strictly: what is misspelt is refused with its file and what is allowed."""
+"""Workflows are declared strictly: a misspelt key is refused with file and what is allowed."""
 
 from __future__ import annotations
 
@@ -69,6 +69,7 @@ SETTINGS = "kind, features, words, evidence, applications."
 WRONG = {
     "own: {kind: statik}": ("own: kind 'statik' is unknown; did you mean 'static'?", KINDS),
     "own: {applications: {}}": ("own: kind is missing.", KINDS),
+    "own: {kidn: static}": ("own: kind is missing; was it meant by 'kidn'?", KINDS),
     "own: static": ("own is 'static'; it must have settings.",),
     "own: {kind: static}": ("own: 'applications' is missing.",),
     "own: {kind: static, name: x}": ("own: 'name' is unknown; the key above is the name.",),

@@ -219,7 +219,7 @@ class _Wiring:
         if not found:
             raise ValueError(
                 f"parameter {self.workflow}.{section}.{name} is not set; "
-                f"conf/base/parameters_{self.workflow}.yml is the place for it."
+                f"conf/{self.env or 'base'}/parameters_{self.workflow}.yml is the place for it."
             )
         return found
 

@@ -128,10 +128,12 @@ def _read(name: str, given: Any, files: _Files) -> Workflow:
         raise WorkflowError(f"{files.of(name)}: {name} is {given!r}; it must have settings.")
     kind = given.get("kind")
     if kind not in KINDS:
-        was = f"kind {kind!r} is unknown" if "kind" in given else "kind is missing"
+        was = f"kind {kind!r} is unknown{_meant(str(kind), KINDS)}"
+        if "kind" not in given:
+            near = difflib.get_close_matches("kind", list(given), n=1)
+            was = "kind is missing" + (f"; was it meant by {near[0]!r}?" if near else "")
         raise WorkflowError(
-            f"{files.of(name, 'kind')}: {name}: {was}{_meant(str(kind), KINDS)}. "
-            f"Allowed: {', '.join(KINDS)}."
+            f"{files.of(name, 'kind')}: {name}: {was}. Allowed: {', '.join(KINDS)}."
         )
     if "name" in given:
         raise WorkflowError(
