@@ -86,7 +86,10 @@ def test_one_entry_of_the_catalog_is_replaced_by_its_name(own: Path) -> None:
 def test_every_stage_left_its_result_under_the_environments_own_folder(own: Path) -> None:
     made = {path.name for path in (own / "data").iterdir()}
     assert made == {"01_raw", "own"}
-    assert ledger_events(own / "data/own/governance/ledger.sqlite") == ["registered", "validated"]
+    assert ledger_events(own / "data/own/governance/ledger.sqlite", "loans") == [
+        "registered",
+        "validated",
+    ]
     text = (own / "run.txt").read_text()
     assert "4 of 6000 rows quarantined (contract loan_requests 1.0.0)" in text
     assert "kedro approve loans --env own" in text
@@ -214,7 +217,7 @@ def test_approve_release_and_score_with_the_environment(own: Path, scorer: Score
     released = kedro(own, "release", "loans", "--env", "own")
     assert released.returncode == 0, released.stderr
     assert "BENTOML_HOME=data/own/09_releases/loans" in released.stdout
-    events = ledger_events(own / "data/own/governance/ledger.sqlite")
+    events = ledger_events(own / "data/own/governance/ledger.sqlite", "loans")
     assert events == ["registered", "validated", "approved", "released"]
     assert not (own / "data/governance").exists()
     with serving(own, released.stdout.splitlines()[-1].strip()) as url:
