@@ -14,9 +14,11 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from fin_kedro.project.config import project_config
+
 ROOT = Path(__file__).resolve().parents[1]
 COLUMNS = {"same": "again", "threads": "2 threads", "second": "second environment"}
-WORKFLOWS = ("credit", "fraud")
+ENV = "ci"  # the environment that .ci/verify runs
 BEGIN, END = "<!-- grades: begin -->\n", "<!-- grades: end -->"
 Rows = list[dict[str, Any]]
 
@@ -35,7 +37,8 @@ def missing(rows: Rows, wanted: list[str]) -> list[str]:
         step.partition(".")[0] for row in rows if row["kind"] == "run" for step in row["steps"]
     }
     named = {row["subject"] for row in rows}
-    return [name for name in WORKFLOWS if name not in steps] + [n for n in wanted if n not in named]
+    declared = [workflow.name for workflow in project_config(ROOT, ENV).workflows]
+    return [name for name in declared if name not in steps] + [n for n in wanted if n not in named]
 
 
 def findings(columns: dict[str, Rows], wanted: list[str]) -> list[str]:

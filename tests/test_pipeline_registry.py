@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
+from kedro.framework.project import configure_project, pipelines
 from kedro.io import AbstractVersionedDataset, DataCatalog
 from kedro.pipeline import Pipeline
 
-from fin_kedro.pipeline_registry import POLICY, WORKFLOWS, register_pipelines
+from fin_kedro.pipeline_registry import POLICY, register_pipelines
 from fin_kedro.project.config import project_config
+from fin_kedro.project.context import use
+from fin_kedro.project.workflows import WorkflowError
 from tests.conftest import ROOT
 
+use(project_config(ROOT))
+WORKFLOWS = ("credit", "fraud")
 PIPELINES = register_pipelines()
 NAMED = pytest.mark.parametrize("name", PIPELINES)
 # files of the repository: git holds their versions
@@ -119,3 +127,63 @@ def test_gates_come_last(workflow: str) -> None:
 def test_no_fraud_model_is_validated_before_both_proofs_are_there() -> None:
     report = next(n for n in PIPELINES["fraud"].nodes if n.name == "fraud.write_validation_report")
     assert {"fraud.online_parity", "fraud.time_travel"} <= set(report.inputs)
+
+
+@pytest.fixture
+def environment(tmp_path: Path) -> Iterator[Path]:
+    """A folder of conf whose environment `own` may declare workflows."""
+    shutil.copytree(ROOT / "conf", tmp_path / "conf", ignore=shutil.ignore_patterns("local"))
+    (tmp_path / "conf/own").mkdir()
+    yield tmp_path
+    use(project_config(ROOT))
+
+
+def declare(environment: Path, text: str) -> dict[str, Pipeline]:
+    """The pipelines of an environment that declares this."""
+    (environment / "conf/own/workflows.yml").write_text(text)
+    use(project_config(environment, env="own"))
+    return register_pipelines()
+
+
+LOANS = "{kind: static, applications: {contract: c.odcs.yaml, filepath: loans.csv}}"
+
+
+def test_an_environments_workflow_has_the_pipelines_of_its_kind(environment: Path) -> None:
+    made = declare(environment, f"loans: {LOANS}")
+    ours = {name.removeprefix("loans") for name in made if name.startswith("loans")}
+    assert ours == {"", "_training", "_validation", "_batch", "_release"}
+    for name in ours:
+        theirs = PIPELINES[f"credit{name}"].nodes
+        assert [n.name.split(".")[1] for n in made[f"loans{name}"].nodes] == [
+            n.name.split(".")[1] for n in theirs
+        ]
+    assert set(made["loans"].nodes) <= set(made["__default__"].nodes)
+    conf = project_config(environment, env="own")
+    catalog = DataCatalog.from_config(conf["catalog"], save_version="2026-01-01T00.00.00.000Z")
+    for free in made["loans"].inputs():
+        if free.startswith("params:"):
+            parameter(conf, free)
+        else:
+            assert free in catalog, free
+    assert parameter(conf, "params:loans.features") == {"definitions": None}
+    assert parameter(conf, "params:loans.release")["workflow"] == "loans"
+
+
+def test_an_environment_takes_a_workflow_away(environment: Path) -> None:
+    assert not [name for name in declare(environment, "fraud: null") if name.startswith("fraud")]
+
+
+def test_two_workflows_with_one_pipeline_are_refused(environment: Path) -> None:
+    with pytest.raises(WorkflowError, match="credit_batch would have a pipeline 'credit_batch'"):
+        declare(environment, f"credit_batch: {LOANS}")
+
+
+def test_pipelines_follow_the_environment_that_is_opened_last(environment: Path) -> None:
+    """In one process, as in a notebook: Kedro keeps pipelines until it is told."""
+    configure_project("fin_kedro", preserve_logging=True)
+    assert "loans" not in pipelines and "credit" in pipelines
+    (environment / "conf/own/workflows.yml").write_text(f"loans: {LOANS}")
+    use(project_config(environment, env="own"))
+    assert "loans" in pipelines
+    use(project_config(ROOT))
+    assert "loans" not in pipelines

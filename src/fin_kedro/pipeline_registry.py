@@ -1,4 +1,4 @@
-"""The project's pipelines: stages are written once and stand in a namespace per workflow."""
+"""The project's pipelines: stages are written once, in a namespace per declared workflow."""
 
 from __future__ import annotations
 
@@ -7,44 +7,70 @@ import time
 from kedro.pipeline import Pipeline, pipeline
 
 _BEGAN = time.perf_counter()
-from fin_kedro.pipelines import batch, credit, fraud, release, training, validation  # noqa: E402
+from fin_kedro.pipelines import (  # noqa: E402
+    batch,
+    event_time,
+    release,
+    static,
+    training,
+    validation,
+)
 
 # Seconds to import what the nodes compute with (CatBoost, scikit-learn): their cost, not Kedro's.
 LIBRARY_SECONDS = time.perf_counter() - _BEGAN
 
-WORKFLOWS = ("credit", "fraud")
-# What only one workflow proves, and its report reads or waits for.
-EXTRA_EVIDENCE = {"fraud": ("online_parity", "time_travel")}
+from fin_kedro.project.context import open_workflows  # noqa: E402
+from fin_kedro.project.workflows import Workflow, WorkflowError  # noqa: E402
+
 # Policy binds every workflow alike, so these parameters have no namespace.
 POLICY = ("params:quarantine", "params:parity", "params:run_context")
+DEFAULT, SIMULATION = "__default__", "simulation"
 
 
 def register_pipelines() -> dict[str, Pipeline]:
     """Return every pipeline by name; `kedro run` runs ``__default__``.
 
-    ``fraud_simulation`` makes the synthetic transactions; it is part of ``__default__`` and not of
-    ``fraud``, which your own transactions run through.
+    Each workflow of `conf/<env>/workflows.yml` has a pipeline of its name and one for each stage.
+    ``<workflow>_simulation`` makes synthetic events; it is part of ``__default__`` and not of the
+    workflow, which your own events run through.
     """
-    parity = fraud.create_parity_pipeline()
-    table = {"credit": credit.create_pipeline(), "fraud": fraud.create_pipeline() + parity}
-    training_stage = training.create_pipeline()
+    pipelines: dict[str, Pipeline] = {DEFAULT: Pipeline([])}
+    for workflow in open_workflows():
+        made = _pipelines_of(workflow)
+        if taken := sorted(made.keys() & pipelines.keys()):
+            raise WorkflowError(
+                f"the workflow {workflow} would have a pipeline {taken[0]!r}, and another workflow "
+                "has one; declare it under another name."
+            )
+        pipelines |= made
+        for name in (workflow.name, f"{workflow}_{SIMULATION}"):
+            pipelines[DEFAULT] += made.get(name, Pipeline([]))
+    return pipelines
+
+
+def _pipelines_of(workflow: Workflow) -> dict[str, Pipeline]:
+    """The pipelines of one workflow: the whole under its name, and its stages."""
+    table, own = _of_kind(workflow)
+    stages = {
+        "training": training.create_pipeline(),
+        "validation": validation.create_pipeline(workflow.evidence),
+    }
     # not part of a workflow's own run: what they take was approved after one
     later = {"batch": batch.create_pipeline(), "release": release.create_pipeline()}
-    pipelines: dict[str, Pipeline] = {}
-    for workflow in WORKFLOWS:
-        whole = _namespaced(table[workflow], workflow)
-        evidence = EXTRA_EVIDENCE.get(workflow, ())
-        stages = {"training": training_stage, "validation": validation.create_pipeline(evidence)}
-        for name, stage in stages.items():
-            pipelines[f"{workflow}_{name}"] = _namespaced(stage, workflow)
-            whole += pipelines[f"{workflow}_{name}"]
-        pipelines[workflow] = whole
-        for name, stage in later.items():
-            pipelines[f"{workflow}_{name}"] = _namespaced(stage, workflow)
-    pipelines["fraud_parity"] = _namespaced(parity, "fraud")
-    pipelines["fraud_simulation"] = _namespaced(fraud.create_simulation_pipeline(), "fraud")
-    default = [*(pipelines[w] for w in WORKFLOWS), pipelines["fraud_simulation"]]
-    return {"__default__": sum(default, Pipeline([])), **pipelines}
+    whole = sum(stages.values(), table)
+    named = {f"{workflow}_{name}": stage for name, stage in {**stages, **later, **own}.items()}
+    return {name: _namespaced(made, workflow.name)
+            for name, made in {workflow.name: whole, **named}.items()}  # fmt: skip
+
+
+def _of_kind(workflow: Workflow) -> tuple[Pipeline, dict[str, Pipeline]]:
+    """Raw data to the model table with the kind's proofs, and pipelines that only the kind has."""
+    if workflow.kind == "static":
+        return static.create_pipeline(), {}
+    own = {"parity": event_time.create_parity_pipeline()}
+    if getattr(workflow, "simulated", False):
+        own[SIMULATION] = event_time.create_simulation_pipeline()
+    return event_time.create_pipeline() + own["parity"], own
 
 
 def _namespaced(stage: Pipeline, workflow: str) -> Pipeline:

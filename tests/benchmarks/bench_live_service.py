@@ -21,6 +21,7 @@ from .conftest import Printer
 
 REQUESTS, ROUNDS = 300, 5
 SECOND = 1_000_000
+STATISTICS = "fin_kedro.features.fraud:fraud_statistics"
 
 
 def released(workflow: str, tried: Path, folder: Path) -> tuple[ReleasedBento, list[Any]]:
@@ -30,9 +31,10 @@ def released(workflow: str, tried: Path, folder: Path) -> tuple[ReleasedBento, l
     bento = build_bento(
         package_dir=package,
         release=release_record(digest, workflow=workflow),
-        service_dir=ROOT / "bentos" / workflow,
+        service_dir=ROOT / "bentos" / ("event_time" if workflow == "fraud" else "static"),
         output_dir=folder / workflow,
         lock=ROOT / "requirements.lock",
+        statistics=STATISTICS if workflow == "fraud" else None,
     )
     return bento, json.loads((package / "golden.json").read_text())
 

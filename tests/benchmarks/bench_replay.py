@@ -14,7 +14,7 @@ import pytest
 
 from fin_kedro.features.fraud import fraud_statistics
 from fin_kedro.online.replay import compare
-from fin_kedro.pipelines.fraud import nodes
+from fin_kedro.pipelines.event_time import nodes
 from fin_kedro.project.config import project_config
 from fin_kedro.simulation.card_transactions import simulate
 from fin_kedro.storage.datasets import TableDataset

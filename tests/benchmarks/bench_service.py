@@ -74,7 +74,7 @@ def bench_service(say: Printer, tried: Path, tmp_path: Path) -> None:
     bento = build_bento(
         package_dir=package,
         release=release_record(digest),
-        service_dir=ROOT / "bentos" / "credit",
+        service_dir=ROOT / "bentos" / "static",
         output_dir=tmp_path / "releases",
         lock=ROOT / "requirements.lock",
     )

@@ -11,6 +11,7 @@ import pandas as pd
 from tests.conftest import ROOT
 
 EXAMPLE = ROOT / "docs/examples/own_data"
+WORKFLOW = ROOT / "docs/examples/own_workflow"
 OCCUPATIONS = np.array(
     [
         *("baker", "carpenter", "clerk", "cook", "driver", "electrician", "engineer", "farmer"),
@@ -97,4 +98,12 @@ def install_example(project: Path, environment: str = "own") -> Path:
     make_requests().to_csv(
         project / "data/01_raw/loan_requests.csv", index=False, date_format="%Y-%m-%d"
     )
+    return project
+
+
+def install_workflow(project: Path, environment: str = "own") -> Path:
+    """Add the documented third workflow, `loans`, to the environment of the example above."""
+    install_example(project, environment)
+    for file in sorted(WORKFLOW.iterdir()):
+        shutil.copy2(file, project / "conf" / environment / file.name)
     return project

@@ -1,4 +1,4 @@
-"""A second data set runs through the same nodes by configuration alone (docs/own-data.md)."""
+"""Own data by conf alone (docs/own-data.md): a third workflow, and credit on another table."""
 
 from __future__ import annotations
 
@@ -15,7 +15,14 @@ import pytest
 from fin_kedro.serving.scorer import Decision, Refused, Scorer
 from tests.conftest import ROOT, copy_project, kedro
 from tests.end_to_end.evidence import ledger_events, newest, read_json
-from tests.end_to_end.loan_requests import EXAMPLE, OCCUPATIONS, install_example, make_requests
+from tests.end_to_end.loan_requests import (
+    EXAMPLE,
+    OCCUPATIONS,
+    WORKFLOW,
+    install_workflow,
+    make_requests,
+)
+from tests.end_to_end.services import post, serving
 
 pytestmark = pytest.mark.slow
 
@@ -33,9 +40,10 @@ APPROVE = ("--by", "Ada Byron", "--role", "model_validator", "--comment", "read 
 
 @pytest.fixture(scope="module")
 def own(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A project in which the documented example ran."""
-    project = install_example(copy_project(tmp_path_factory.mktemp("own") / "project"))
-    result = kedro(project, "run", "--env", "own", "--pipelines", "credit")
+    """A project in which the documented third workflow ran, and credit to its model table."""
+    project = install_workflow(copy_project(tmp_path_factory.mktemp("own") / "project"))
+    ends = "loans.enforce_gates,loans.draw_figures,credit.build_model_table"
+    result = kedro(project, "run", "--env=own", "--pipelines=loans,credit", f"--to-nodes={ends}")
     assert result.returncode == 0, result.stdout + result.stderr
     (project / "run.txt").write_text(result.stdout + result.stderr)
     return project
@@ -43,12 +51,12 @@ def own(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def reports(own: Path) -> Path:
-    return own / "data/own/08_reporting/credit"
+    return own / "data/own/08_reporting/loans"
 
 
 @pytest.fixture(scope="module")
 def scorer(own: Path) -> Scorer:
-    (registered,) = own.glob("data/own/06_models/credit/package/*/registered.json")
+    (registered,) = own.glob("data/own/06_models/loans/package/*/registered.json")
     digest = json.loads(registered.read_text())["digest"]
     return Scorer.from_package(registered.parent / "package", expected_digest=digest)
 
@@ -56,16 +64,35 @@ def scorer(own: Path) -> Scorer:
 def test_no_line_of_python_changes(own: Path) -> None:
     compared = filecmp.dircmp(ROOT / "src", own / "src", ignore=["__pycache__"])
     assert not compared.diff_files and not compared.right_only
-    assert not [file for file in EXAMPLE.rglob("*") if file.suffix == ".py"]
+    assert {path.name for path in (own / "bentos").iterdir()} == {"static", "event_time"}
+    examples = [*EXAMPLE.rglob("*"), *WORKFLOW.rglob("*")]
+    assert {file.suffix for file in examples} == {".yml", ".yaml"}
+
+
+def test_a_third_workflow_takes_as_many_lines_as_the_page_says() -> None:
+    """Its contract aside, which says what the columns mean."""
+    lines = [line.strip() for file in WORKFLOW.iterdir() for line in file.read_text().splitlines()]
+    count = len([line for line in lines if line and not line.startswith("#")])
+    assert f"{count} lines" in (ROOT / "docs/own-data.md").read_text()
+
+
+def test_one_entry_of_the_catalog_is_replaced_by_its_name(own: Path) -> None:
+    """Credit on the same table, by the example that names its entries."""
+    report = read_json(own / "data/own/08_reporting/credit/contract_report.json")
+    assert (report["contract"], report["rows"], report["quarantined"]) == ("loan_requests", 6000, 4)
+    assert set(read_json(own / "data/own/05_model_input/credit/features.json")) == set(GOOD)
 
 
 def test_every_stage_left_its_result_under_the_environments_own_folder(own: Path) -> None:
     made = {path.name for path in (own / "data").iterdir()}
     assert made == {"01_raw", "own"}
-    assert ledger_events(own / "data/own/governance/ledger.sqlite") == ["registered", "validated"]
+    assert ledger_events(own / "data/own/governance/ledger.sqlite", "loans") == [
+        "registered",
+        "validated",
+    ]
     text = (own / "run.txt").read_text()
     assert "4 of 6000 rows quarantined (contract loan_requests 1.0.0)" in text
-    assert "kedro approve credit --env own" in text
+    assert "kedro approve loans --env own" in text
 
 
 def test_rows_that_break_the_contract_are_set_aside(reports: Path) -> None:
@@ -93,12 +120,12 @@ def test_fairness_is_judged_for_string_and_number_attributes(reports: Path) -> N
 
 
 def test_no_protected_or_ignored_column_is_a_feature(own: Path) -> None:
-    features = read_json(own / "data/own/05_model_input/credit/features.json")
+    features = read_json(own / "data/own/05_model_input/loans/features.json")
     assert set(features) == set(GOOD)
 
 
 def test_categories_are_target_statistics_and_one_hot(own: Path) -> None:
-    champion = read_json(own / "data/own/06_models/credit/champion.json")
+    champion = read_json(own / "data/own/06_models/loans/champion.json")
     assert set(champion["nominal"]) == {"purpose", "occupation"}
     assert champion["model"]["ctr_data"], "no target statistics: occupation was not used as one"
 
@@ -130,7 +157,7 @@ def test_graph_and_python_model_agree_on_unseen_missing_and_coded_values(own: Pa
     rows.loc[5, ["monthly_income", "years_employed", "debt_share"]] = math.nan
     rows.loc[6, "purpose"] = "auto"
     rows.loc[7, "purpose"] = "car"
-    models, features = own / "data/own/06_models/credit", own / "data/own/05_model_input/credit"
+    models, features = own / "data/own/06_models/loans", own / "data/own/05_model_input/loans"
     calibrations = read_json(models / "calibrations.json")
     for name in ("champion", "scorecard"):
         expected = python_probability(
@@ -170,7 +197,7 @@ def test_the_scorer_answers_strings_nulls_and_codes(scorer: Scorer) -> None:
 
 def test_the_registered_model_predicts_rows_with_text_and_gaps(own: Path, scorer: Scorer) -> None:
     mlflow.set_tracking_uri(f"sqlite:///{own}/data/own/mlflow/mlflow.db")
-    model = mlflow.pyfunc.load_model("models:/credit@candidate")
+    model = mlflow.pyfunc.load_model("models:/loans@candidate")
     rows = make_requests(rows=50)[list(GOOD)]
     rows["purpose"] = rows["purpose"].replace("rocket", "car")
     kinds = {c: "float64" for c in GOOD if c not in ("purpose", "occupation")}
@@ -179,17 +206,22 @@ def test_the_registered_model_predicts_rows_with_text_and_gaps(own: Path, scorer
     assert found.to_numpy() == pytest.approx(scorer.probabilities(plain), abs=1e-12)
 
 
-def test_approve_and_release_with_the_environment(own: Path) -> None:
+def test_approve_release_and_score_with_the_environment(own: Path, scorer: Scorer) -> None:
     """Last: it changes the shared project's state."""
     other = kedro(own, "approve", "credit", *APPROVE)
     assert other.returncode == 1, "the default environment has no such model"
     assert "none is registered" in other.stderr
-    approved = kedro(own, "approve", "credit", "--env", "own", *APPROVE)
+    approved = kedro(own, "approve", "loans", "--env", "own", *APPROVE)
     assert approved.returncode == 0, approved.stderr
-    assert "kedro release credit --env own" in approved.stdout
-    released = kedro(own, "release", "credit", "--env", "own")
+    assert "kedro release loans --env own" in approved.stdout
+    released = kedro(own, "release", "loans", "--env", "own")
     assert released.returncode == 0, released.stderr
-    assert "BENTOML_HOME=data/own/09_releases/credit" in released.stdout
-    events = ledger_events(own / "data/own/governance/ledger.sqlite")
+    assert "BENTOML_HOME=data/own/09_releases/loans" in released.stdout
+    events = ledger_events(own / "data/own/governance/ledger.sqlite", "loans")
     assert events == ["registered", "validated", "approved", "released"]
     assert not (own / "data/governance").exists()
+    with serving(own, released.stdout.splitlines()[-1].strip()) as url:
+        (decision,) = post(f"{url}/score", {"requests": [{**GOOD, "id": "R1"}]})["decisions"]
+    assert (decision["id"], decision["decision"]) == ("R1", "approve")
+    assert decision["probability"] == pytest.approx(scorer.score([GOOD])[0].probability, abs=1e-12)
+    assert (decision["model"]["workflow"], decision["model"]["version"]) == ("loans", "1")

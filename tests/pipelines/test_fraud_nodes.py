@@ -15,7 +15,7 @@ from fin_kedro.features.history import LeakError
 from fin_kedro.features.model_table import day_start
 from fin_kedro.features.windows import DAY
 from fin_kedro.governance.gates import GateError
-from fin_kedro.pipelines.fraud import nodes
+from fin_kedro.pipelines.event_time import nodes
 from fin_kedro.simulation.card_transactions import Simulation, simulate
 from tests.conftest import ROOT
 from tests.online.kinds import KINDS, redis_url

@@ -54,7 +54,8 @@ def make_project(folder: Path, *, rows: int = 6000, workflow: str = "credit") ->
     base = folder / "conf" / "base"
     base.mkdir(parents=True)
     (folder / "conf" / "local").mkdir()
-    shutil.copy(ROOT / "conf" / "base" / "policy.yml", base / "policy.yml")
+    for name in ("policy.yml", "workflows.yml", "globals.yml"):
+        shutil.copy(ROOT / "conf" / "base" / name, base / name)
     (base / "catalog_training.yml").write_text(json.dumps(_catalog(workflow)))
     evidence = make_evidence(rows=rows)
     if workflow == "fraud":

@@ -53,7 +53,7 @@ def build_tiny(folder: Path, **changes: Any) -> ReleasedBento:
     return build_bento(
         package_dir=folder / "package",
         release=release_record(digest, **changes),
-        service_dir=ROOT / "bentos" / "credit",
+        service_dir=ROOT / "bentos" / "static",
         output_dir=folder / "releases",
         lock=ROOT / "requirements.lock",
     )
@@ -65,9 +65,10 @@ def build_live(folder: Path, **changes: Any) -> ReleasedBento:
     return build_bento(
         package_dir=folder / "package",
         release=release_record(digest, workflow="fraud", **changes),
-        service_dir=ROOT / "bentos" / "fraud",
+        service_dir=ROOT / "bentos" / "event_time",
         output_dir=folder / "releases",
         lock=ROOT / "requirements.lock",
+        statistics="fin_kedro.features.fraud:fraud_statistics",
     )
 
 

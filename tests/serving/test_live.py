@@ -17,7 +17,7 @@ from fin_kedro.governance.package import PackageError, read_package
 from fin_kedro.online import FeatureStore, StoreError, open_store
 from fin_kedro.serving.answers import Refused, Unavailable
 from fin_kedro.serving.live import LiveScorer, check_features
-from fin_kedro.serving.live_web import open_live_application
+from fin_kedro.serving.live_web import named_statistics, open_live_application
 from fin_kedro.serving.scorer import Scorer
 
 from .tiny_live import COUNT, START, expected, linear_graph, live_contract, transaction, write_live
@@ -182,11 +182,7 @@ def test_a_package_of_another_specification_is_not_served(tmp_path: Path, name: 
     write_live(tmp_path / "p", contract=contract(), model=graph, golden=golden)
     with pytest.raises(SystemExit, match="fraud does not start: contract scored_card") as caught:
         open_live_application(
-            workflow="fraud",
-            package=tmp_path / "p",
-            release=tmp_path / "none",
-            features=fraud_statistics,
-            rows="transactions",
+            package=tmp_path / "p", release=tmp_path / "none", features=fraud_statistics
         )
     assert text in str(caught.value)
 
@@ -224,11 +220,7 @@ def test_an_embedded_store_has_one_worker(
     monkeypatch.setenv("FIN_KEDRO_WORKERS", workers)
     with pytest.raises(SystemExit, match=text):
         open_live_application(
-            workflow="fraud",
-            package=tmp_path / "p",
-            release=tmp_path / "none",
-            features=fraud_statistics,
-            rows="transactions",
+            package=tmp_path / "p", release=tmp_path / "none", features=fraud_statistics
         )
 
 
@@ -239,9 +231,8 @@ def test_a_store_to_share_may_have_more_workers(
     monkeypatch.setenv("FIN_KEDRO_STORE", "redis://127.0.0.1:1/9")
     monkeypatch.setenv("FIN_KEDRO_WORKERS", "3")
     application = open_live_application(
-        workflow="fraud", package=tmp_path / "p", release=tmp_path / "none",
-        features=fraud_statistics, rows="transactions",
-    )  # fmt: skip
+        package=tmp_path / "p", release=tmp_path / "none", features=fraud_statistics
+    )
     assert application.settings["workers"] == 3
 
 
@@ -251,10 +242,29 @@ def test_words_that_have_no_place_are_refused(tmp_path: Path) -> None:
         Scorer.from_package(tmp_path / "p")
 
 
-def test_a_package_that_calls_its_rows_otherwise_is_not_served(tmp_path: Path) -> None:
-    write_live(tmp_path / "p", decision={"threshold": 0.5})
-    with pytest.raises(SystemExit, match="calls its rows 'applications', this service takes"):
-        open_live_application(
-            workflow="fraud", package=tmp_path / "p", release=tmp_path / "none",
-            features=fraud_statistics, rows="transactions",
-        )  # fmt: skip
+@pytest.mark.parametrize(
+    ("words", "rows"), [({}, "applications"), ({"rows": "payments"}, "payments")]
+)
+def test_rows_are_taken_under_the_packages_own_word(
+    tmp_path: Path, words: dict[str, str], rows: str
+) -> None:
+    write_live(tmp_path / "p", workflow="wires", decision={"threshold": 0.5, "words": words})
+    application = open_live_application(
+        package=tmp_path / "p", release=tmp_path / "none", features=fraud_statistics
+    )
+    assert application.workflow == "wires"
+    assert set(application.request.model_fields) == {rows, "explain"}
+    assert application.operations[0].summary == f"Decide on {rows}"
+
+
+def test_statistics_are_those_that_the_bento_names(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("FIN_KEDRO_STATISTICS", raising=False)
+    with pytest.raises(SystemExit, match="FIN_KEDRO_STATISTICS must name the statistics"):
+        named_statistics(tmp_path)
+    monkeypatch.setenv("FIN_KEDRO_STATISTICS", "fin_kedro.features.fraud:fraud_statistics")
+    assert named_statistics(tmp_path) is fraud_statistics
+    (tmp_path / "service.json").write_text('{"statistics": "fin_kedro.features.fraud:missing"}')
+    with pytest.raises(SystemExit, match="'fin_kedro.features.fraud:missing', which cannot be"):
+        named_statistics(tmp_path)

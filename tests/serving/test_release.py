@@ -112,7 +112,7 @@ def test_only_the_approved_package_is_built(tmp_path: Path) -> None:
         build_bento(
             package_dir=tmp_path / "package",
             release=release_record("0" * 64),
-            service_dir=ROOT / "bentos" / "credit",
+            service_dir=ROOT / "bentos" / "static",
             output_dir=tmp_path / "out",
             lock=ROOT / "requirements.lock",
         )

@@ -14,6 +14,7 @@ from fin_kedro.changes.makings import Project
 from fin_kedro.changes.staleness import Judge, NodeState, Plan
 from fin_kedro.project.commands import project_folder
 from fin_kedro.project.config import ProjectConfigLoader
+from fin_kedro.project.context import use
 
 # What a person opens and reads: reports and executed notebooks.
 REPORTS = (".html", ".ipynb", ".pdf")
@@ -44,6 +45,7 @@ def open_judge(
         base_env="base",
         default_run_env="local",
     )
+    use(loader)
     project = Project(root, chosen_pipeline(selection or {}), loader, load_versions)
     return Judge(project.steps, project)
 

@@ -76,7 +76,7 @@ def models(workflow: str | None, env: str | None) -> None:
     from fin_kedro.governance.ledger import Ledger
     from fin_kedro.governance.registry import model_states
 
-    ledgers = {str(p["release"]["ledger"]) for _, p in _workflows(_config(env))}
+    ledgers = {str(p["release"]["ledger"]) for p in _workflows(_config(env)).values()}
     columns = ("workflow", "version", "state", "since (UTC)", "by", "digest", "signed by")
     table = Table(*columns, box=None, header_style="bold")
     for path in sorted(ledgers):
@@ -158,16 +158,16 @@ def _config(env: str | None) -> Any:
     return project_config(project_folder(), env)
 
 
-def _workflows(config: Any) -> list[tuple[str, Any]]:
-    return [
-        (n, p) for n, p in config["parameters"].items() if isinstance(p, dict) and "release" in p
-    ]
+def _workflows(config: Any) -> dict[str, Any]:
+    """The parameters of each workflow that is declared."""
+    parameters = config["parameters"]
+    return {workflow.name: parameters[workflow.name] for workflow in config.workflows}
 
 
 def _ledger(config: Any, workflow: str) -> Any:
     from fin_kedro.governance.ledger import Ledger
 
-    known = dict(_workflows(config))
+    known = _workflows(config)
     if workflow not in known:
         raise ValueError(f"no workflow {workflow!r}; there are: {', '.join(known) or 'none'}.")
     return Ledger(known[workflow]["release"]["ledger"])

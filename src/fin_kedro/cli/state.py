@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import signal
-from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -163,11 +162,7 @@ class _Wiring:
         self.project = project_folder()
         self.config = project_config(self.project, env)
         parameters = self.config["parameters"]
-        known = [
-            name
-            for name, given in parameters.items()
-            if isinstance(given, Mapping) and "online" in given
-        ]
+        known = [w.name for w in self.config.workflows if "online" in parameters[w.name]]
         if workflow not in known:
             raise ValueError(
                 f"workflow {workflow!r} keeps no state online: its parameters have no section "
@@ -224,7 +219,7 @@ class _Wiring:
         if not found:
             raise ValueError(
                 f"parameter {self.workflow}.{section}.{name} is not set; "
-                f"conf/base/parameters_{self.workflow}.yml is the place for it."
+                f"conf/{self.env or 'base'}/parameters_{self.workflow}.yml is the place for it."
             )
         return found
 

@@ -1,4 +1,4 @@
-"""The project's configuration loader: Kedro's, with policy files and the resolver `project`."""
+"""The project's configuration loader: Kedro's, with policy files, workflows and two resolvers."""
 
 from __future__ import annotations
 
@@ -10,6 +10,9 @@ from typing import Any
 from kedro.config import MissingConfigException, OmegaConfigLoader
 from omegaconf import OmegaConf
 
+from fin_kedro.project.templates import entries_for, with_defaults
+from fin_kedro.project.workflows import Workflow, declared_workflows
+
 # Kedro 1.7 still calls omegaconf's old name; nothing a user of this project could mend.
 warnings.filterwarnings("ignore", message=r"register_new_resolver\(\) is deprecated")
 
@@ -17,40 +20,73 @@ PATTERNS = {
     "policy": ["policy*", "policy*/**"],
     "mlflow": ["mlflow*", "mlflow*/**"],
     "verification": ["verification*", "verification*/**"],
+    "workflows": ["workflows*", "workflows*/**"],
     # Policy is read by nodes too, and is recorded with a run, as its parameters are.
     "parameters": ["parameters*", "parameters*/**", "**/parameters*", "policy*"],
 }
 
 
 # All loaders share their resolvers: whose project is meant says the loader that reads, by thread.
-_place = threading.local()
+_reading = threading.local()
 
 # omegaconf is renaming this function; take whichever name it has.
 _register = getattr(OmegaConf, "register_resolver", None) or OmegaConf.register_new_resolver
 
 
 class ProjectConfigLoader(OmegaConfigLoader):
-    """OmegaConfigLoader in which ``${project:some/path}`` is that path inside the project.
+    """OmegaConfigLoader that knows the project's folder and its workflows.
 
-    Settings such as MLflow's tracking address need absolute paths, wherever a command is typed.
+    ``${project:some/path}`` is that path inside the project: settings such as MLflow's tracking
+    address need absolute paths, wherever a command is typed. ``${pipelines:release}`` lists that
+    pipeline of every workflow. Catalog, parameters and policy are written once for every workflow
+    of a kind (see `fin_kedro.project.templates`).
     """
 
     def __init__(self, conf_source: str | Path, *args: Any, **kwargs: Any) -> None:
-        self._root = _place.root = Path(conf_source).resolve().parent
-        _register("project", lambda path: (_place.root / path).as_posix(), replace=True)
+        self._root = Path(conf_source).resolve().parent
+        self._workflows: tuple[Workflow, ...] | None = None
+        _reading.loader = self
+        _register("project", _in_project, replace=True)
+        _register("pipelines", _of_each_workflow, replace=True)
         kwargs["config_patterns"] = {**PATTERNS, **(kwargs.get("config_patterns") or {})}
         # An environment states what differs, not every knob again.
         kwargs["merge_strategy"] = {
             "parameters": "soft",
             "policy": "soft",
+            "workflows": "soft",
             **(kwargs.get("merge_strategy") or {}),
         }
         super().__init__(conf_source, *args, **kwargs)
 
+    @property
+    def workflows(self) -> tuple[Workflow, ...]:
+        """The workflows that this environment declares."""
+        if self._workflows is None:
+            self._workflows = declared_workflows(self)
+        return self._workflows
+
     def __getitem__(self, key: str) -> Any:
-        """Read a part of conf; ``${project:...}`` in it is this loader's project."""
-        _place.root = self._root
-        return super().__getitem__(key)
+        """Read a part of conf, written out for each workflow; resolvers mean this loader's."""
+        _reading.loader = self
+        found = super().__getitem__(key)
+        if key == "catalog":
+            return entries_for(found, self.workflows)
+        if key == "parameters":
+            found = with_defaults(found, self.workflows)
+        if key in ("parameters", "policy") and found.get("workflows"):
+            return {**found, "workflows": with_defaults(found["workflows"], self.workflows)}
+        return found
+
+
+def _in_project(path: str) -> str:
+    """``${project:path}``: a path inside the project, absolute."""
+    root: Path = _reading.loader._root
+    return (root / path).as_posix()
+
+
+def _of_each_workflow(stage: str) -> list[str]:
+    """``${pipelines:stage}``: the pipelines of that stage, of every workflow."""
+    return [f"{workflow}_{stage}" for workflow in _reading.loader.workflows]
 
 
 def project_config(project_path: str | Path, env: str | None = None) -> ProjectConfigLoader:

@@ -18,7 +18,7 @@ class Closure:
     distributions: tuple[str, ...]
 
 
-def import_closure(script: Path, package: Path) -> Closure:
+def import_closure(script: Path, package: Path, *modules: str) -> Closure:
     """Follow the imports of a script through a package, without running any of them.
 
     An import inside a function is followed within the package, as a choice of store or format is
@@ -28,13 +28,17 @@ def import_closure(script: Path, package: Path) -> Closure:
     Args:
         script: the file to begin with.
         package: the folder of the package, e.g. ``src/fin_kedro``.
+        modules: dotted names that the script imports by their name in conf.
     """
     seen: set[Path] = set()
     libraries: set[str] = set()
     waiting = [(script, "")]
+    imported = [(name, False) for name in modules]
     while waiting:
         path, parent = waiting.pop()
-        for name, optional in _imports(ast.parse(path.read_bytes()), parent):
+        imported += _imports(ast.parse(path.read_bytes()), parent)
+        while imported:
+            name, optional = imported.pop()
             if name.partition(".")[0] == package.name:
                 found = [(f, p) for f, p in _files(name, package) if f not in seen]
                 seen.update(file for file, _ in found)

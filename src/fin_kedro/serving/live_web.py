@@ -10,17 +10,20 @@ from typing import Any, ClassVar
 import bentoml
 import pydantic
 
+from fin_kedro.contracts.model import ContractError
+from fin_kedro.contracts.naming import named_object
 from fin_kedro.contracts.requests import example
 from fin_kedro.features.windows import EventFeatures
-from fin_kedro.governance.package import PackageError
 from fin_kedro.online import open_store
 from fin_kedro.serving import pages, web
 from fin_kedro.serving.answers import decision_model
 from fin_kedro.serving.bodies import Body, event_body, label_body
 from fin_kedro.serving.live import LiveScorer, check_features
+from fin_kedro.serving.record import FACTS, read_facts
 from fin_kedro.serving.scorer import Scorer
 
 STORE, WORKERS = "FIN_KEDRO_STORE", "FIN_KEDRO_WORKERS"
+STATISTICS = "FIN_KEDRO_STATISTICS"  # in development, where no service.json names them
 EMBEDDED = ("log", "memory")  # kinds of store that one process has for itself
 
 
@@ -74,8 +77,26 @@ class LiveService:
         self.live.close()
 
 
+def named_statistics(folder: Path) -> EventFeatures:
+    """The statistics of history that ``service.json`` in a bento names; exit when there are none.
+
+    In development there is no such file, and FIN_KEDRO_STATISTICS names them.
+    """
+    path = read_facts(folder).get("statistics") or os.environ.get(STATISTICS)
+    example = "fin_kedro.features.fraud:fraud_statistics"
+    if not path:
+        raise SystemExit(
+            f"the service does not start: there is no {FACTS} beside it, so {STATISTICS} must name "
+            f"the statistics that its package was made for, e.g. {example}."
+        )
+    try:
+        return named_object(path, EventFeatures, setting="statistics", example=example)
+    except ContractError as error:
+        raise SystemExit(f"the service does not start: {error}") from None
+
+
 def open_live_application(
-    *, workflow: str, package: Path, release: Path, features: EventFeatures, rows: str
+    *, package: Path, release: Path, features: EventFeatures
 ) -> LiveApplication:
     """Verify and load what a service serves; exit with a clear message instead of serving it.
 
@@ -84,15 +105,11 @@ def open_live_application(
     under the folder where the service is started. ``FIN_KEDRO_WORKERS`` says how many processes
     serve (1); more than one need a store that they can share.
     """
-    store = os.environ.setdefault(STORE, f"log:data/online/{workflow}")
-    try:
-        found, record = web.released_package(workflow=workflow, package=package, release=release)
+    with web.plain_refusal(package):
+        found, record = web.released_package(package=package, release=release)
         check_features(found, features)
         scorer = Scorer(found, version=web.version_of(record), reference=features.id)
-        web.check_rows(scorer.words, rows)
-        workers = worker_count(store)
-    except (PackageError, ValueError) as error:
-        raise SystemExit(f"{workflow} does not start: {error}") from None
+        workers = worker_count(os.environ.setdefault(STORE, f"log:data/online/{found.workflow}"))
     web.keep_values_out_of_logs()
     body = event_body(found.contract, scorer.words, features)
     return LiveApplication(

@@ -1,13 +1,28 @@
-"""The release record: which approved package a bento carries, and on whose word."""
+"""What a bento says of itself: the approved package it carries, and what its service computes."""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from fin_kedro.governance.package import PackageError
 
+RELEASE, FACTS = "release.json", "service.json"
 RELEASE_KEYS = {"workflow", "version", "digest", "approved_by", "approved_at", "report_digest"}
+
+
+def write_facts(folder: Path, **facts: str) -> None:
+    """Write what conf says of the service, beside its package."""
+    (folder / FACTS).write_text(json.dumps(facts, indent=1, sort_keys=True) + "\n")
+
+
+def read_facts(folder: Path) -> dict[str, str]:
+    """What stands beside a service's package; nothing in development, where there is none."""
+    path = folder / FACTS
+    facts: dict[str, str] = json.loads(path.read_bytes()) if path.is_file() else {}
+    return facts
 
 
 def checked_release(record: Mapping[str, Any], *, workflow: str, where: str) -> dict[str, Any]:

@@ -22,7 +22,7 @@ from packaging.utils import canonicalize_name
 import fin_kedro
 from fin_kedro.governance.package import FILES, MANIFEST, PackageError, read_package
 from fin_kedro.serving.import_closure import import_closure
-from fin_kedro.serving.record import checked_release
+from fin_kedro.serving.record import checked_release, write_facts
 
 # What every service runs on; what its own modules import comes to it.
 ROOTS = ("bentoml", "httptools", "msgspec", "numpy", "onnxruntime", "pydantic", "uvloop")
@@ -61,14 +61,16 @@ def build_bento(
     service_dir: Path | str,
     output_dir: Path | str,
     lock: Path | str,
+    statistics: str | None = None,
 ) -> ReleasedBento:
     """Build the bento of an approved package and put it into the store at ``output_dir``.
 
     ``release`` holds workflow, version, digest, approved_by, approved_at (ISO 8601) and
-    report_digest; ``service_dir`` is ``bentos/<workflow>``; ``lock`` is the project's
-    ``requirements.lock``; ``output_dir`` becomes the bento's own BENTOML_HOME. The same inputs
-    give the same bytes; building them again returns what is there. Of ``fin_kedro`` the bento holds
-    what ``service.py`` imports, directly or not. Raises `PackageError` when the
+    report_digest; ``service_dir`` is ``bentos/<kind>``; ``lock`` is the project's
+    ``requirements.lock``; ``output_dir`` becomes the bento's own BENTOML_HOME; ``statistics``
+    ("package.module:name") is what a service of live rows computes. The same inputs give the same
+    bytes; building them again returns what is there. Of ``fin_kedro`` the bento holds what
+    ``service.py`` and the statistics import, directly or not. Raises `PackageError` when the
     package is not the one of ``release``, `ReleaseError` when the build fails.
     """
     record = checked_release(release, workflow=str(release.get("workflow")), where="release")
@@ -81,11 +83,14 @@ def build_bento(
     with tempfile.TemporaryDirectory(prefix="fin_kedro_release_") as temporary:
         context = Path(temporary) / "context"
         source = Path(fin_kedro.__file__).parent
-        needed = import_closure(Path(service_dir) / "service.py", source)
+        named = [statistics.partition(":")[0]] if statistics else []
+        needed = import_closure(Path(service_dir) / "service.py", source, *named)
         requirements = locked_requirements(
             Path(lock).read_text(encoding="utf-8"), roots=(*ROOTS, *needed.distributions)
         )
         _fill_context(context, Path(package_dir), record, Path(service_dir), requirements)
+        if statistics:
+            write_facts(context, statistics=statistics)
         _copy_modules(source, needed.files, context / source.name)
         built = _run_build(context, version, Path(temporary) / "home")
         _settle(built, record, requirements)
@@ -175,7 +180,14 @@ def _copy_modules(source: Path, files: Iterable[Path], target: Path) -> None:
 
 def _run_build(context: Path, version: str, home: Path) -> Path:
     """Build in a process and a store of its own, with the project's source out of reach."""
-    ours = ("BENTOML", "PYTHON", "FIN_KEDRO_PACKAGE", "FIN_KEDRO_STORE", "FIN_KEDRO_WORKERS")
+    ours = (
+        "BENTOML",
+        "PYTHON",
+        "FIN_KEDRO_PACKAGE",
+        "FIN_KEDRO_STORE",
+        "FIN_KEDRO_WORKERS",
+        "FIN_KEDRO_STATISTICS",
+    )
     clean = {k: v for k, v in os.environ.items() if not k.startswith(ours)}
     environment = {
         **clean,

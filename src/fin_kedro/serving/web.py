@@ -1,10 +1,11 @@
-"""What a BentoML service of one workflow is made of; a bento's service.py only names it."""
+"""What the BentoML service of any workflow is made of; names come from its package."""
 
 from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, ClassVar
@@ -19,7 +20,7 @@ from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Re
 from starlette.routing import Route
 
 from fin_kedro.contracts import Contract, request_model
-from fin_kedro.governance.package import Package, PackageError, read_package
+from fin_kedro.governance.package import MANIFEST, Package, PackageError, read_package
 from fin_kedro.serving import pages
 from fin_kedro.serving.answers import Refused, Unavailable, Words, decision_model
 from fin_kedro.serving.bodies import MAX_ROWS, Body, feature_body
@@ -50,6 +51,11 @@ class Application:
     release: Mapping[str, Any]
     operations: Sequence[pages.Operation]
     note: str
+
+    @property
+    def workflow(self) -> str:
+        """Whose package it is: the name of the service, and of its bento."""
+        return self.scorer.package.workflow
 
     @property
     def request(self) -> type[pydantic.BaseModel]:
@@ -86,21 +92,15 @@ class _AnswerBase(bentoml.IODescriptor):  # type: ignore[misc]
         return Response(to_json({cls.member: obj}), media_type="application/json")
 
 
-def open_application(
-    *, workflow: str, package: Path, release: Path, rows: str = "applications"
-) -> Application:
+def open_application(*, package: Path, release: Path) -> Application:
     """Verify and load what a service serves; exit with a clear message instead of serving it.
 
     With a release record (inside a bento) the package must have exactly its digest. Without one
-    (development) the decisions say version "development". ``rows`` is what the service's method
-    calls them.
+    (development) the decisions say version "development".
     """
-    try:
-        found, record = released_package(workflow=workflow, package=package, release=release)
+    with plain_refusal(package):
+        found, record = released_package(package=package, release=release)
         scorer = Scorer(found, version=version_of(record))
-        check_rows(scorer.words, rows)
-    except PackageError as error:
-        raise SystemExit(f"{workflow} does not start: {error}") from None
     keep_values_out_of_logs()
     body = feature_body(found.contract, scorer.words)
     scoring = scoring_operation(
@@ -114,32 +114,34 @@ def open_application(
     return Application(scorer=scorer, release=record, operations=[scoring], note=note)
 
 
-def released_package(
-    *, workflow: str, package: Path, release: Path
-) -> tuple[Package, dict[str, Any]]:
+@contextmanager
+def plain_refusal(package: Path) -> Iterator[None]:
+    """End the process with a sentence when its package cannot be served."""
+    try:
+        yield
+    except (PackageError, ValueError) as error:
+        raise SystemExit(f"{_whose(package)} does not start: {error}") from None
+
+
+def _whose(package: Path) -> str:
+    """The workflow that a package says it is of, for a sentence; it may not be readable."""
+    try:
+        return str(json.loads((package / MANIFEST).read_bytes())["workflow"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return "the service"
+
+
+def released_package(*, package: Path, release: Path) -> tuple[Package, dict[str, Any]]:
     """Read and verify a package and its release record (empty without one).
 
     Raises:
         PackageError: it is not what was approved, or of another workflow.
     """
-    record = _release(release, workflow)
+    record = _release(release)
     found = read_package(package, expected_digest=record.get("digest"))
-    if found.workflow != workflow:
-        raise PackageError(
-            f"package at {package} is for workflow {found.workflow!r}, this service is "
-            f"{workflow!r}. Serve it with its own service."
-        )
+    if record:
+        checked_release(record, workflow=found.workflow, where=str(release))
     return found, record
-
-
-def check_rows(words: Words, rows: str) -> None:
-    """Raise `PackageError` when a package calls its rows otherwise than the service's method."""
-    if words.rows != rows:
-        raise PackageError(
-            f"the package calls its rows {words.rows!r}, this service takes {rows!r}. Set the "
-            f"parameter decision.words: {{rows: {rows}, ...}} and train again, or name the rows "
-            "in service.py."
-        )
 
 
 def version_of(record: Mapping[str, Any]) -> str:
@@ -259,14 +261,13 @@ def keep_values_out_of_logs() -> None:
             logger.addFilter(NoValuesFilter())
 
 
-def _release(path: Path, workflow: str) -> dict[str, Any]:
+def _release(path: Path) -> dict[str, Any]:
     if not path.exists():
         return {}
     try:
-        record: dict[str, Any] = json.loads(path.read_bytes())
+        return dict(json.loads(path.read_bytes()))
     except ValueError as error:
         raise PackageError(f"{path} is not JSON: {error}. Release the version again.") from None
-    return checked_release(record, workflow=workflow, where=str(path))
 
 
 def _as_error(rows: str, place: int, item: Refused) -> dict[str, Any]:

@@ -112,8 +112,11 @@ def wanted_parameters(
     if policy is not None and _inside(tree, project_config(tree, env)["policy"]) != policy:
         _write_policy(tree, env, policy)
     there = resolved(tree, env, wanted)
-    for path in [p for name, value in wanted.items() for p in _surplus(value, there[name], name)]:
+    surplus = [p for name, value in wanted.items() for p in _surplus(value, there[name], name)]
+    for path in surplus:
         _remove_parameter(tree, env, path)
+    if surplus:  # what stood in a section for several workflows is gone for the others, too
+        there = resolved(tree, env, wanted)
     return _imposed(wanted, there, base)
 
 
@@ -230,19 +233,23 @@ def _surplus(wanted: Any, there: Any, path: str) -> Iterator[str]:
 
 
 def _remove_parameter(tree: Path, env: str | None, dotted: str) -> None:
-    """Take a parameter out of the checkout's conf; runtime parameters can only add and change."""
+    """Take a parameter out of the checkout's conf; runtime parameters can only add and change.
+
+    It may stand under the workflow's name, or in a section for all workflows, or those of a kind.
+    """
     import yaml
 
-    *above, last = dotted.split(".")
+    head, *above, last = dotted.split(".")
     for folder in {"base", env or "local"}:
         for path in (tree / "conf" / folder).rglob("*parameters*.yml"):
             content = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
-            place: Any = content
-            for name in above:
-                place = place.get(name) if isinstance(place, Mapping) else None
-            if isinstance(place, dict) and last in place:
-                del place[last]
-                path.write_text(yaml.safe_dump(content, sort_keys=False), encoding="utf-8")
+            for section in [n for n in content if n == head or n.startswith("{")]:
+                place: Any = content[section]
+                for name in above:
+                    place = place.get(name) if isinstance(place, Mapping) else None
+                if isinstance(place, dict) and last in place:
+                    del place[last]
+                    path.write_text(yaml.safe_dump(content, sort_keys=False), encoding="utf-8")
 
 
 def _imposed(

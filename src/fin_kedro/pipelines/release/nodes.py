@@ -11,12 +11,13 @@ from fin_kedro.governance.registry import current_user, tag_version
 from fin_kedro.serving.release import build_bento
 
 
-def build_release(release: Mapping[str, Any]) -> dict[str, Any]:
+def build_release(release: Mapping[str, Any], features: Mapping[str, Any]) -> dict[str, Any]:
     """Build the bento of the newest approved version, or of the one named.
 
     Args:
         release: ``workflow``, ``version`` (None: newest approved), ``ledger``, ``service``,
             ``output`` and ``lock`` (paths).
+        features: ``statistics`` names the specification that a service of live rows computes.
 
     Raises:
         RegistryError, LedgerError, PackageError, ReleaseError: nothing is released.
@@ -30,6 +31,7 @@ def build_release(release: Mapping[str, Any]) -> dict[str, Any]:
         service_dir=release["service"],
         output_dir=release["output"],
         lock=release["lock"],
+        statistics=features.get("statistics"),
     )
     facts = {
         "tag": str(bento.tag),

@@ -1,4 +1,7 @@
-"""The credit service: POST /score answers applications with decisions."""
+"""The service of any static workflow: POST /score answers rows with decisions.
+
+Whose it is, and what a row is called, say the package and the release record beside this file.
+"""
 
 from __future__ import annotations
 
@@ -14,14 +17,13 @@ from fin_kedro.serving import web
 
 HERE = Path(__file__).parent
 APPLICATION = web.open_application(
-    workflow="credit",
     package=Path(os.environ.get("FIN_KEDRO_PACKAGE", HERE / "package")),
     release=HERE / "release.json",
 )
 
 
 @bentoml.service(
-    name="credit",
+    name=APPLICATION.workflow,
     service_class=web.service_class(APPLICATION),
     image=bentoml.images.Image(  # no distro: the stock one installs compilers and git
         base_image=f"python:{sys.version_info.major}.{sys.version_info.minor}-slim", distro=""
@@ -29,8 +31,8 @@ APPLICATION = web.open_application(
     **web.SETTINGS,
 )
 @bentoml.asgi_app(web.pages_app(APPLICATION), path="/")
-class Credit:
-    """Decides on credit applications with the approved package."""
+class Service:
+    """Decides on rows with the approved package."""
 
     @bentoml.api(
         route="/score",
@@ -40,6 +42,6 @@ class Credit:
         max_batch_size=1000,
         max_latency_ms=1000,
     )
-    async def score(self, applications: list) -> list:  # rows of several requests at once
-        """Return one decision per application, in order."""
-        return APPLICATION.scorer.score([vars(row) for row in applications])
+    async def score(self, rows: list) -> list:  # rows of several requests at once
+        """Return one decision per row, in order."""
+        return APPLICATION.scorer.score([vars(row) for row in rows])

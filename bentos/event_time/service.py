@@ -1,4 +1,8 @@
-"""The fraud service: POST /score answers live transactions, POST /labels learns what they were."""
+"""The service of any event-time workflow: POST /score answers live rows, POST /labels learns.
+
+Whose it is, and what a row is called, say the package and the release record beside this file;
+service.json names the statistics of history that it computes.
+"""
 
 from __future__ import annotations
 
@@ -10,21 +14,18 @@ os.environ.setdefault("BENTOML_DO_NOT_TRACK", "True")  # before bentoml asks
 
 import bentoml
 
-from fin_kedro.features.fraud import fraud_statistics
 from fin_kedro.serving import live_web, web
 
 HERE = Path(__file__).parent
 APPLICATION = live_web.open_live_application(
-    workflow="fraud",
     package=Path(os.environ.get("FIN_KEDRO_PACKAGE", HERE / "package")),
     release=HERE / "release.json",
-    features=fraud_statistics,
-    rows="transactions",
+    features=live_web.named_statistics(HERE),
 )
 
 
 @bentoml.service(
-    name="fraud",
+    name=APPLICATION.workflow,
     service_class=web.service_class(APPLICATION),
     image=bentoml.images.Image(  # no distro: the stock one installs compilers and git
         base_image=f"python:{sys.version_info.major}.{sys.version_info.minor}-slim", distro=""
@@ -32,17 +33,18 @@ APPLICATION = live_web.open_live_application(
     **APPLICATION.settings,
 )
 @bentoml.asgi_app(web.pages_app(APPLICATION), path="/")
-class Fraud(live_web.LiveService):
-    """Decides on card transactions with the approved package and the feature store."""
+class Service(live_web.LiveService):
+    """Decides on rows as they happen, with the approved package and the feature store."""
 
     application = APPLICATION
 
     # Not async: BentoML then runs one call at a time in a thread, and the server answers others
     # while a store is slow. That costs 130 us of processor a request.
     @bentoml.api(route="/score", input_spec=APPLICATION.request, output_spec=APPLICATION.answer)
-    def score(self, transactions: list, explain: bool) -> list:
-        """Return one decision per transaction, in order."""
-        return self.live.score([vars(row) for row in transactions], explain)
+    def score(self, explain: bool, **named: list) -> list:
+        """Return one decision per row, in order; rows come under the package's word for them."""
+        (rows,) = named.values()
+        return self.live.score([vars(row) for row in rows], explain)
 
     @bentoml.api(
         route="/labels",

@@ -1,4 +1,4 @@
-"""Raw applications to the model table."""
+"""Raw rows that stand for themselves to the model table."""
 
 from kedro.pipeline import Pipeline, node
 

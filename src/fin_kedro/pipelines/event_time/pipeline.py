@@ -1,9 +1,9 @@
-"""Transactions and fraud reports to the model table, and the replay that proves the online path."""
+"""Events and their labels to the model table, and the replay that proves the online path."""
 
 from kedro.pipeline import Pipeline, node
 
 from fin_kedro.features import model_table
-from fin_kedro.pipelines.fraud import nodes
+from fin_kedro.pipelines.event_time import nodes
 
 
 def create_simulation_pipeline() -> Pipeline:
