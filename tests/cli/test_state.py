@@ -211,7 +211,7 @@ def test_a_specification_that_cannot_be_imported(project: Path) -> None:
     result = typed("show", "fraud")
     assert result.exit_code == 1
     assert "fraud.features.statistics is 'tests.online.stream:NOTHING'" in result.output
-    assert "e.g. 'fin_kedro.features.fraud:fraud_statistics'" in result.output
+    assert "e.g. 'fin_kedro.features.fraud_statistics:fraud_statistics'" in result.output
 
 
 def test_the_local_broker_of_the_documentation(project: Path) -> None:

@@ -9,7 +9,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from fin_kedro.features.fraud import LARGEST_SQUARED, fraud_statistics, handbook_statistics
+from fin_kedro.features.fraud_statistics import (
+    LARGEST_SQUARED,
+    fraud_statistics,
+    handbook_statistics,
+)
 from fin_kedro.features.history import offline
 from fin_kedro.features.windows import DAY, HOUR
 from fin_kedro.simulation.card_transactions import simulate
