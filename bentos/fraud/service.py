@@ -10,7 +10,7 @@ os.environ.setdefault("BENTOML_DO_NOT_TRACK", "True")  # before bentoml asks
 
 import bentoml
 
-from fin_kedro.features.fraud import fraud_statistics
+from fin_kedro.features.fraud_statistics import fraud_statistics
 from fin_kedro.serving import live_web, web
 
 HERE = Path(__file__).parent
