@@ -88,6 +88,14 @@ def test_export_writes_a_module_that_imports_as_its_notebook_does(root: Path) ->
     assert run("check").exit_code == 0
 
 
+def test_a_module_imported_from_its_package_is_imported_so_by_the_export(root: Path) -> None:
+    cells = "#| default_exp sums.other", "#| export\nfrom tiny.sums import ratio", "#| export\nX = 1"
+    save(root / "notebooks/other.ipynb", notebook(TITLE, *cells))
+    assert run("export").exit_code == 0
+    made = module(root).with_name("other.py").read_text("utf-8")
+    assert "\nfrom tiny.sums import ratio\n" in made
+
+
 def test_export_touches_only_what_changes_and_nothing_beside(root: Path) -> None:
     before = {p: (p.stat().st_mtime_ns, p.read_bytes()) for p in root.rglob("*") if p.is_file()}
     done = run("export")

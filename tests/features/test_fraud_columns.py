@@ -14,7 +14,8 @@ from fin_kedro.contracts.model import Column, Contract
 from fin_kedro.features.expressions import feature_columns, feature_expressions, reads
 from fin_kedro.features.fraud_statistics import fraud_statistics, handbook_statistics
 from fin_kedro.features.history import offline
-from fin_kedro.features.onnx import Builder, compile_number
+from fin_kedro.features.onnx import compile_number
+from fin_kedro.features.onnx_nodes import Builder
 from fin_kedro.features.windows import DAY, HOUR
 from fin_kedro.models.graph import IR_VERSION, OPSETS, open_session
 from fin_kedro.simulation.card_transactions import simulate

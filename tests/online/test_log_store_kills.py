@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from fin_kedro.features.entity_state import pack_entity
+from fin_kedro.features.entity_bytes import pack_entity
 from fin_kedro.online import FeatureStore, open_store
 from fin_kedro.online import store as store_module
 from fin_kedro.online.log_store import LogStore

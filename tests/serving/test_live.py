@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from fin_kedro.contracts import Column, Contract
-from fin_kedro.features.entity_state import fingerprint
+from fin_kedro.features.fingerprints import fingerprint
 from fin_kedro.features.fraud_statistics import fraud_statistics
 from fin_kedro.features.windows import DAY
 from fin_kedro.governance.package import PackageError, read_package

@@ -17,7 +17,8 @@ import numpy as np
 import pandas as pd
 from onnx import ModelProto, TensorProto, checker, helper, numpy_helper
 
-from fin_kedro.features.onnx import ML_DOMAIN, Builder, compile_number, compile_text
+from fin_kedro.features.onnx import compile_number, compile_text
+from fin_kedro.features.onnx_nodes import ML_DOMAIN, Builder
 from fin_kedro.models.catboost_trees import NominalTable, Trees, read_trees
 from fin_kedro.models.leaf_shap import expected_value, leaf_shap
 

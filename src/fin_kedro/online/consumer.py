@@ -17,7 +17,8 @@ from typing import TYPE_CHECKING, Any
 from confluent_kafka import KafkaError, KafkaException, TopicPartition
 
 from fin_kedro.contracts.model import Contract
-from fin_kedro.features.entity_state import EventError, Plan, value_columns
+from fin_kedro.features.event_plan import EventError, Plan
+from fin_kedro.features.fingerprints import value_columns
 from fin_kedro.online import kafka
 from fin_kedro.online.dead_letters import (
     DeadLetter,

@@ -18,7 +18,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Self, TypeAlias
 
-from fin_kedro.features.entity_state import Entity, EventError, Plan, Record
+from fin_kedro.features.entity_state import Entity, Record
+from fin_kedro.features.event_plan import EventError, Plan
 from fin_kedro.features.windows import DAY, EventFeatures
 from fin_kedro.online.frames import (
     Batch,

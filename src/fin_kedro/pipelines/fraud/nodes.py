@@ -19,7 +19,7 @@ import pandas as pd
 from fin_kedro.contracts.model import Column, Contract
 from fin_kedro.contracts.naming import named_object
 from fin_kedro.contracts.tables import split_rows
-from fin_kedro.features.entity_state import fingerprint
+from fin_kedro.features.fingerprints import fingerprint
 from fin_kedro.features.history import check_point_in_time, offline
 from fin_kedro.features.model_table import day_start, part_spans, quarantine_rows
 from fin_kedro.features.windows import DAY, EventFeatures, RowValue, Statistic
