@@ -89,8 +89,8 @@ def test_export_writes_a_module_that_imports_as_its_notebook_does(root: Path) ->
 
 
 def test_a_module_imported_from_its_package_is_imported_so_by_the_export(root: Path) -> None:
-    cells = "#| default_exp sums.other", "#| export\nfrom tiny.sums import ratio", "#| export\nX = 1"
-    save(root / "notebooks/other.ipynb", notebook(TITLE, *cells))
+    cells = "#| export\nfrom tiny.sums import ratio", "#| export\nX = 1"
+    save(root / "notebooks/other.ipynb", notebook(TITLE, "#| default_exp sums.other", *cells))
     assert run("export").exit_code == 0
     made = module(root).with_name("other.py").read_text("utf-8")
     assert "\nfrom tiny.sums import ratio\n" in made

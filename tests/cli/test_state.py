@@ -22,13 +22,7 @@ from fin_kedro.cli.state import state_group
 from fin_kedro.online.store import open_store
 from fin_kedro.project.evidence import open_catalog
 from tests.conftest import QUIET, ROOT, copy_project
-from tests.online.stream import (
-    FEATURES,
-    TRANSACTIONS,
-    Broker,
-    parameters,
-    stream_of_events,
-)
+from tests.online.stream import FEATURES, TRANSACTIONS, Broker, parameters, stream_of_events
 
 EVENTS = stream_of_events(400, seed=5)
 HISTORY, STREAM = EVENTS[:300], EVENTS[300:]

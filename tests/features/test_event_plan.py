@@ -8,9 +8,7 @@ import pytest
 
 from fin_kedro.features.event_plan import EventError, Plan
 from fin_kedro.features.fingerprints import value_text
-from fin_kedro.features.windows import (
-    FeatureError,
-)
+from fin_kedro.features.windows import FeatureError
 
 from .event_streams import FEATURES, GOOD
 

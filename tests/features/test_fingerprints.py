@@ -10,14 +10,7 @@ import pytest
 
 from fin_kedro.features.event_plan import Plan
 from fin_kedro.features.fingerprints import fingerprint, state_fingerprint
-from fin_kedro.features.windows import (
-    DAY,
-    EventFeatures,
-    FeatureError,
-    RowValue,
-    Statistic,
-    flag,
-)
+from fin_kedro.features.windows import DAY, EventFeatures, FeatureError, RowValue, Statistic, flag
 
 
 def changed(**change: Any) -> EventFeatures:

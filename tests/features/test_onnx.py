@@ -2,18 +2,12 @@
 
 from __future__ import annotations
 
-import os
-
 import pytest
 
 from fin_kedro.features.onnx import compile_text, supported_operations
 from fin_kedro.features.onnx_compiler import UnsupportedExpressionError
 from fin_kedro.features.onnx_nodes import Builder
-from tests.features.onnx_expressions import (
-    TABLE,
-)
-
-os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
+from tests.features.onnx_expressions import TABLE
 
 
 def test_integer_nominal_becomes_text() -> None:

@@ -9,10 +9,7 @@ import pytest
 from fin_kedro.features.onnx import compile_number
 from fin_kedro.features.onnx_compiler import UnsupportedExpressionError
 from fin_kedro.features.onnx_nodes import Builder
-from tests.features.onnx_expressions import (
-    TABLE,
-    by_onnx,
-)
+from tests.features.onnx_expressions import TABLE, by_onnx
 
 
 def test_projection_is_followed_to_the_raw_columns() -> None:

@@ -7,12 +7,7 @@ from typing import Any
 import ibis
 from hypothesis import given
 
-from tests.features.onnx_expressions import (
-    RELAXED,
-    assert_same,
-    conditions,
-    has_column,
-)
+from tests.features.onnx_expressions import RELAXED, assert_same, conditions, has_column
 
 
 @RELAXED

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from fin_kedro.features.onnx import compile_number
 from fin_kedro.features.onnx_nodes import Builder
-from tests.features.onnx_expressions import (
-    TABLE,
-)
+from tests.features.onnx_expressions import TABLE
 
 
 def test_equal_nodes_are_shared() -> None:

@@ -7,10 +7,7 @@ from typing import Any
 import ibis
 import pytest
 
-from tests.features.onnx_expressions import (
-    TABLE,
-    assert_same,
-)
+from tests.features.onnx_expressions import TABLE, assert_same
 
 
 @pytest.mark.parametrize(

@@ -11,8 +11,8 @@ import pytest
 from fin_kedro.contracts import Contract, ContractError
 from fin_kedro.contracts.reading import read_contract
 from fin_kedro.features.fraud_statistics import fraud_statistics
-from fin_kedro.features.history import LeakError
 from fin_kedro.features.model_table import day_start
+from fin_kedro.features.time_travel import LeakError
 from fin_kedro.features.windows import DAY
 from fin_kedro.governance.gates import GateError
 from fin_kedro.pipelines.fraud import nodes

@@ -20,8 +20,9 @@ from fin_kedro.contracts.model import Column, Contract
 from fin_kedro.contracts.naming import named_object
 from fin_kedro.contracts.tables import split_rows
 from fin_kedro.features.fingerprints import fingerprint
-from fin_kedro.features.history import check_point_in_time, offline
+from fin_kedro.features.history import offline
 from fin_kedro.features.model_table import day_start, part_spans, quarantine_rows
+from fin_kedro.features.time_travel import check_point_in_time
 from fin_kedro.features.windows import DAY, EventFeatures, RowValue, Statistic
 from fin_kedro.governance.gates import GateError
 from fin_kedro.online.replay import compare, replay
