@@ -18,15 +18,11 @@ from matplotlib.figure import Figure
 from sklearn.metrics import roc_curve
 
 from fin_kedro.checks.calibration import calibration_table, reliability
-from fin_kedro.checks.detection import (
-    Scored,
-    calibration_by_card,
-    card_precision_by_day,
-    detection_table,
-    means_by_card,
-    recall_by_kind,
-    scored_transactions,
-)
+from fin_kedro.checks.card_calibration import calibration_by_card, means_by_card
+from fin_kedro.checks.card_precision import card_precision_by_day
+from fin_kedro.checks.cards import Scored, scored_transactions
+from fin_kedro.checks.detection import detection_table
+from fin_kedro.checks.detection_parts import recall_by_kind
 from fin_kedro.checks.discrimination import bad_rate_by_band, discrimination_table
 from fin_kedro.checks.parity import parity_figures
 from fin_kedro.checks.profit import mean_profit, optimal_threshold, profit_of
