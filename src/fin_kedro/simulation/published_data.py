@@ -14,13 +14,12 @@ import numpy as np
 import pandas as pd
 
 from fin_kedro.simulation.card_transactions import (
-    DAY_SECONDS,
-    FRAUD_TYPES,
     Columns,
     Simulation,
     labels_table,
     transactions_table,
 )
+from fin_kedro.simulation.world import DAY_SECONDS, FRAUD_TYPES
 
 # %% ../../../notebooks/simulation/published_data.ipynb #25a74a8d
 START = int(datetime(2018, 4, 1, tzinfo=UTC).timestamp())  # seconds
