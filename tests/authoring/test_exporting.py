@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from .tiny_project import TITLE, edit, notebook, run, save
+from .tiny_project import TITLE, edit, module, notebook, run, save
 
 
 def test_export_touches_only_what_changes_and_nothing_beside(root: Path) -> None:
@@ -23,3 +23,11 @@ def test_export_says_new_and_changed_with_counts(root: Path) -> None:
     output = run("export").output
     assert "changed    src/tiny/sums/ratio.py (+1 -1) from notebooks/ratio.ipynb" in output
     assert "new        src/tiny/other.py" in output
+
+
+def test_a_module_imported_from_its_package_is_imported_so_by_the_export(root: Path) -> None:
+    cells = "#| export\nfrom tiny.sums import ratio", "#| export\nX = 1"
+    save(root / "notebooks/other.ipynb", notebook(TITLE, "#| default_exp sums.other", *cells))
+    assert run("export").exit_code == 0
+    made = module(root).with_name("other.py").read_text("utf-8")
+    assert "\nfrom tiny.sums import ratio\n" in made

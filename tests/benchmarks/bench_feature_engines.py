@@ -88,7 +88,7 @@ def operator_seconds(data: Path) -> dict[str, float]:
     """Seconds by operator, and by what it parts or joins."""
     import ibis
 
-    from fin_kedro.features.fraud import handbook_statistics
+    from fin_kedro.features.fraud_statistics import handbook_statistics
     from fin_kedro.features.history import offline
 
     engine = ibis.duckdb.connect(threads=1, memory_limit="1GB")

@@ -21,7 +21,7 @@ from .conftest import Printer
 
 REQUESTS, ROUNDS = 300, 5
 SECOND = 1_000_000
-STATISTICS = "fin_kedro.features.fraud:fraud_statistics"
+STATISTICS = "fin_kedro.features.fraud_statistics:fraud_statistics"
 
 
 def released(workflow: str, tried: Path, folder: Path) -> tuple[ReleasedBento, list[Any]]:

@@ -13,7 +13,7 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from fin_kedro.features.fraud import fraud_statistics
+from fin_kedro.features.fraud_statistics import fraud_statistics
 from fin_kedro.features.windows import DAY
 from fin_kedro.online import FeatureStore, StoreError
 from fin_kedro.online.key_value import packed_store

@@ -12,7 +12,7 @@ import ibis
 import pandas as pd
 import pytest
 
-from fin_kedro.features.fraud import fraud_statistics
+from fin_kedro.features.fraud_statistics import fraud_statistics
 from fin_kedro.online.replay import compare
 from fin_kedro.pipelines.event_time import nodes
 from fin_kedro.project.config import project_config

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from fin_kedro.features.fraud import fraud_statistics
+from fin_kedro.features.fraud_statistics import fraud_statistics
 from fin_kedro.online import FeatureStore, open_store
 from fin_kedro.online.consumer import StreamConsumer
 from fin_kedro.online.kafka import stream_settings

@@ -156,7 +156,7 @@ def numba_pass(transactions: str, labels: str, output: str, share: float) -> Wor
 
 
 def _ours(connect: Callable[[], Any], transactions: str, labels: str, output: str) -> Work:
-    from fin_kedro.features.fraud import handbook_statistics
+    from fin_kedro.features.fraud_statistics import handbook_statistics
     from fin_kedro.features.history import offline
 
     def work() -> None:

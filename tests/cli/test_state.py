@@ -22,13 +22,7 @@ from fin_kedro.cli.state import state_group
 from fin_kedro.online import open_store
 from fin_kedro.project.evidence import open_catalog
 from tests.conftest import QUIET, ROOT, copy_project
-from tests.online.stream import (
-    FEATURES,
-    TRANSACTIONS,
-    Broker,
-    parameters,
-    stream_of_events,
-)
+from tests.online.stream import FEATURES, TRANSACTIONS, Broker, parameters, stream_of_events
 
 EVENTS = stream_of_events(400, seed=5)
 HISTORY, STREAM = EVENTS[:300], EVENTS[300:]
@@ -211,7 +205,7 @@ def test_a_specification_that_cannot_be_imported(project: Path) -> None:
     result = typed("show", "fraud")
     assert result.exit_code == 1
     assert "fraud.features.statistics is 'tests.online.stream:NOTHING'" in result.output
-    assert "e.g. 'fin_kedro.features.fraud:fraud_statistics'" in result.output
+    assert "e.g. 'fin_kedro.features.fraud_statistics:fraud_statistics'" in result.output
 
 
 def test_the_local_broker_of_the_documentation(project: Path) -> None:

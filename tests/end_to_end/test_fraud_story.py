@@ -11,7 +11,7 @@ import ibis
 import pandas as pd
 import pytest
 
-from fin_kedro.features.fraud import fraud_statistics
+from fin_kedro.features.fraud_statistics import fraud_statistics
 from fin_kedro.features.history import offline
 from fin_kedro.features.windows import HOUR
 from fin_kedro.governance.ledger import Ledger

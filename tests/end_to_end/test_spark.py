@@ -11,8 +11,9 @@ import pandas as pd
 import pytest
 from kedro.io import Version
 
-from fin_kedro.features.fraud import fraud_statistics
-from fin_kedro.features.history import check_point_in_time, offline, rows_over_time
+from fin_kedro.features.fraud_statistics import fraud_statistics
+from fin_kedro.features.history import offline
+from fin_kedro.features.time_travel import check_point_in_time, rows_over_time
 from fin_kedro.features.windows import EventFeatures
 from fin_kedro.models.batch_scoring import batch_scores
 from fin_kedro.models.graph import build_graph, score_frame

@@ -11,6 +11,8 @@ from typing import Any
 
 from hypothesis import strategies as st
 
+from fin_kedro.features.entity_state import Entity
+from fin_kedro.features.event_plan import Plan
 from fin_kedro.features.windows import EventFeatures, RowValue, Statistic, flag
 
 Rows = Sequence[Mapping[str, Any]]
@@ -171,3 +173,25 @@ def nearly_ordered(seed: int, *, lateness: int, length: int = 60) -> list[tuple[
             )
     events = by_known(transactions, labels)
     return sorted(events, key=lambda event: event[1]["known_us"] + draw.randint(0, lateness))
+
+
+GOOD = {
+    "transaction_id": 1,
+    "event_us": 5,
+    "known_us": 5,
+    "customer_id": 1,
+    "terminal_id": "a",
+    "amount_cents": 7,
+}
+
+
+def busy_entity(*, transactions: int, late: int = 0) -> tuple[Plan, Entity]:
+    """A customer with a transaction each microsecond, windows of at most 12, and a label each."""
+    plan = Plan(FEATURES, lateness_us=10)
+    entity = Entity(plan.keys[0])
+    for t in range(transactions):
+        row = {"transaction_id": t, "event_us": t - late, "known_us": t, "customer_id": 1}
+        record = plan.record(row | {"terminal_id": 1, "amount_cents": 2})
+        plan.keys[0].add(entity, record)
+        plan.keys[0].label(entity, record, [t + 1, t, t % 2])
+    return plan, entity

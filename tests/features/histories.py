@@ -101,3 +101,22 @@ def rows_of(table: ir.Table, names: Sequence[str], order: Sequence[int]) -> Reco
     found = {row["transaction_id"]: row for row in table.to_pyarrow().to_pylist()}
     assert len(found) == len(order)
     return [{name: found[id_][name] for name in names} for id_ in order]
+
+
+CARD: dict[str, Any] = {"key": ("customer_id",), "description": "Of the card."}
+COUNT = Statistic(name="n", aggregate="count", window_us=10, **CARD)
+FRAUDS = Statistic(name="f", aggregate="count", of="frauds", window_us=10, **CARD)
+LAST = Statistic(name="p", aggregate="last", value=cents, window_us=10, **CARD)
+SINCE = Statistic(name="s", aggregate="since_last", window_us=10, **CARD)
+
+
+def purchases(*rows: tuple[int, ...]) -> Records:
+    """Purchases of one card: (event, known, cents), numbered from 0."""
+    return [
+        dict(zip(TRANSACTION, [i, event, known, 1, 1, paid], strict=True))
+        for i, (event, known, paid) in enumerate(rows)
+    ]
+
+
+def label(number: int, of: int, fraud: int, known: int) -> dict[str, Any]:
+    return dict(zip(LABEL, [number, of, fraud, known], strict=True))

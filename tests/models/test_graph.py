@@ -12,7 +12,7 @@ import pandas as pd
 import pytest
 from catboost import Pool
 
-from fin_kedro.features.onnx import UnsupportedExpressionError
+from fin_kedro.features.onnx_compiler import UnsupportedExpressionError
 from fin_kedro.models.graph import (
     GraphError,
     build_graph,

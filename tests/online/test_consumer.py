@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 
-from fin_kedro.features.entity_state import EventError
+from fin_kedro.features.event_plan import EventError
 from fin_kedro.online import consumer as consumer_module
 from fin_kedro.online import kafka
 from fin_kedro.online.consumer import StreamConsumer

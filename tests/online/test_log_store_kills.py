@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from fin_kedro.features.entity_state import pack_entity
+from fin_kedro.features.entity_bytes import pack_entity
 from fin_kedro.online import FeatureStore, memory_store, open_store
 from fin_kedro.online.log_store import LogStore
 from fin_kedro.online.memory_store import MemoryStore

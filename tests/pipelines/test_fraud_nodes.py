@@ -10,9 +10,9 @@ import pytest
 
 from fin_kedro.contracts import Contract, ContractError
 from fin_kedro.contracts.reading import read_contract
-from fin_kedro.features.fraud import fraud_statistics
-from fin_kedro.features.history import LeakError
+from fin_kedro.features.fraud_statistics import fraud_statistics
 from fin_kedro.features.model_table import day_start
+from fin_kedro.features.time_travel import LeakError
 from fin_kedro.features.windows import DAY
 from fin_kedro.governance.gates import GateError
 from fin_kedro.pipelines.event_time import nodes
@@ -102,7 +102,7 @@ def test_each_feature_can_be_given_as_a_reason() -> None:
 def test_a_specification_that_is_none_is_refused() -> None:
     with pytest.raises(ContractError, match="features.statistics .*is no EventFeatures"):
         nodes.compose_contract(
-            *contracts(), {"statistics": "fin_kedro.features.fraud_model:fraud_features"}
+            *contracts(), {"statistics": "fin_kedro.features.fraud_columns:fraud_features"}
         )
 
 

@@ -128,14 +128,14 @@ def test_injected_parameters_are_no_source(tmp_path: Path) -> None:
 
 
 def test_parameters_may_name_code(tmp_path: Path) -> None:
-    sources = package(tmp_path / "src", features__fraud="")
+    sources = package(tmp_path / "src", features__fraud_statistics="")
     notebook(tmp_path / "report.ipynb", ("code", "import fin_kedro.features"))
     value = {
-        "statistics": "fin_kedro.features.fraud:fraud_statistics",
+        "statistics": "fin_kedro.features.fraud_statistics:fraud_statistics",
         "report": {"notebook": "report.ipynb", "gone": "gone.ipynb"},
         "words": ["nothing special", "1.5", "a.b", "fin_kedro is a name"],
     }
     modules, notebooks = named_in(value, tmp_path, sources)
-    assert modules == ["fin_kedro.features.fraud"]
+    assert modules == ["fin_kedro.features.fraud_statistics"]
     assert notebooks == [tmp_path / "report.ipynb"]
     assert set(sources.notebook_closure(notebooks[0])) == {"fin_kedro", "fin_kedro.features"}

@@ -68,7 +68,7 @@ def build_live(folder: Path, **changes: Any) -> ReleasedBento:
         service_dir=ROOT / "bentos" / "event_time",
         output_dir=folder / "releases",
         lock=ROOT / "requirements.lock",
-        statistics="fin_kedro.features.fraud:fraud_statistics",
+        statistics="fin_kedro.features.fraud_statistics:fraud_statistics",
     )
 
 

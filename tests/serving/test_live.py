@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from fin_kedro.contracts import Column, Contract
-from fin_kedro.features.entity_state import fingerprint
-from fin_kedro.features.fraud import fraud_statistics
+from fin_kedro.features.fingerprints import fingerprint
+from fin_kedro.features.fraud_statistics import fraud_statistics
 from fin_kedro.features.windows import DAY
 from fin_kedro.governance.package import PackageError, read_package
 from fin_kedro.online import FeatureStore, StoreError, open_store
@@ -263,8 +263,14 @@ def test_statistics_are_those_that_the_bento_names(
     monkeypatch.delenv("FIN_KEDRO_STATISTICS", raising=False)
     with pytest.raises(SystemExit, match="FIN_KEDRO_STATISTICS must name the statistics"):
         named_statistics(tmp_path)
-    monkeypatch.setenv("FIN_KEDRO_STATISTICS", "fin_kedro.features.fraud:fraud_statistics")
+    monkeypatch.setenv(
+        "FIN_KEDRO_STATISTICS", "fin_kedro.features.fraud_statistics:fraud_statistics"
+    )
     assert named_statistics(tmp_path) is fraud_statistics
-    (tmp_path / "service.json").write_text('{"statistics": "fin_kedro.features.fraud:missing"}')
-    with pytest.raises(SystemExit, match="'fin_kedro.features.fraud:missing', which cannot be"):
+    (tmp_path / "service.json").write_text(
+        '{"statistics": "fin_kedro.features.fraud_statistics:missing"}'
+    )
+    with pytest.raises(
+        SystemExit, match="'fin_kedro.features.fraud_statistics:missing', which cannot be"
+    ):
         named_statistics(tmp_path)

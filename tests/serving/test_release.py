@@ -58,7 +58,7 @@ def test_what_a_bento_holds(bento: ReleasedBento) -> None:
 def test_a_live_bento_holds_its_statistics_and_store_besides(live_bento: ReleasedBento) -> None:
     ours = live_bento.path / "src" / "fin_kedro"
     found = {p.relative_to(ours).as_posix() for p in ours.rglob("*.py")}
-    assert {"features/fraud.py", "serving/live.py", "online/log_store.py"} <= found
+    assert {"features/fraud_statistics.py", "serving/live.py", "online/log_store.py"} <= found
     assert "online/redis_store.py" in found  # chosen by the address only
     assert not {"features/expressions.py", "contracts/tables.py", "online/kafka.py"} & found
     assert "redis" in required(live_bento)

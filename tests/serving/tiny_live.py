@@ -15,7 +15,7 @@ from onnx import TensorProto, helper
 
 from fin_kedro.contracts import Column, Contract
 from fin_kedro.contracts.reading import read_contract
-from fin_kedro.features.fraud import fraud_statistics
+from fin_kedro.features.fraud_statistics import fraud_statistics
 from fin_kedro.features.windows import HOUR, EventFeatures, RowValue, Statistic
 from fin_kedro.governance.package import write_package
 

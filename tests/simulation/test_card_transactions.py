@@ -10,48 +10,16 @@ import ibis
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 from scipy import stats
 
 from fin_kedro.contracts.reading import read_contract
 from fin_kedro.contracts.tables import check_rows, check_structure
-from fin_kedro.simulation.card_transactions import Simulation, read_settings, simulate
+from fin_kedro.simulation.card_transactions import Simulation, simulate
+from tests.simulation.worlds import DAY, DRIFT, QUIET, SMALL, UNTIDY, made
 
 CONTRACTS = Path(__file__).parents[2] / "conf/base/contracts"
-DAY = 86_400_000_000
+
 START = int(datetime(2018, 4, 1, tzinfo=UTC).timestamp()) * 1_000_000
-SMALL: dict[str, Any] = {"factor": 0.1, "days": 60}
-QUIET = {"fraud": {"terminals": {"daily": 0}, "customers": {"daily": 0}}}
-UNTIDY = {
-    "labels": {
-        "late_share": 0.2, "late_days": 20, "false_alarm_share": 0.002, "corrected_share": 0.1,
-    },
-    "arrival": {"late_share": 0.02, "late_minutes": 90},
-}  # fmt: skip
-DRIFT = [
-    {"kind": "card_testing", "from": "2018-05-01", "daily": 30},
-    {"kind": "amount_shift", "from": "2018-05-01", "multiplier": 2, "share": 0.5},
-    {"kind": "terminal_ring", "from": "2018-05-01", "daily": 20},
-]
-
-
-def made(*changes: dict[str, Any], seed: int = 5) -> Simulation:
-    """Simulate a small world with changes."""
-    all_changes = dict(SMALL)
-    for change in changes:
-        all_changes |= change
-    return simulate(settings=all_changes, seed=seed)
-
-
-@pytest.fixture(scope="module")
-def world() -> Simulation:
-    return made()
-
-
-@pytest.fixture(scope="module")
-def untidy() -> Simulation:
-    return made(UNTIDY)
 
 
 def truth(world: Simulation) -> pd.Series:
@@ -65,9 +33,6 @@ def truth(world: Simulation) -> pd.Series:
 def frauds(world: Simulation) -> set[int]:
     last = truth(world)
     return set(last.index[last == 1])
-
-
-# tables
 
 
 @pytest.mark.parametrize("changes", [{}, UNTIDY, {"drift": DRIFT}], ids=["tidy", "untidy", "drift"])
@@ -95,9 +60,6 @@ def test_a_transaction_has_the_place_of_its_terminal(world: Simulation) -> None:
     assert len(both) == len(world.transactions)
     assert (both["place_x"] == both["place_x_there"]).all()
     assert (both["place_y"] == both["place_y_there"]).all()
-
-
-# published rules
 
 
 def test_no_transaction_is_outside_the_radius() -> None:
@@ -135,13 +97,6 @@ def test_amounts_are_normal_and_drawn_again_where_negative() -> None:
     expected = np.where(normal < 0, draws.uniform(0, 80, len(normal)), normal)
     assert units.min() >= 0
     assert stats.ks_2samp(units, expected).statistic < 1.95 / len(units) ** 0.5
-
-
-def test_customers_are_uniform(world: Simulation) -> None:
-    ranges = {"place_x": (0, 1e5), "place_y": (0, 1e5), "mean_amount": (5, 100), "rate": (0, 4)}
-    for name, (low, high) in ranges.items():
-        found = stats.kstest(world.customers[name], stats.uniform(low, high - low).cdf)
-        assert found.pvalue > 1e-4, name
 
 
 def test_every_amount_over_the_threshold_is_fraud(world: Simulation) -> None:
@@ -183,29 +138,6 @@ def test_a_third_of_a_stolen_cards_purchases_is_fraud_at_five_times_the_amount()
     assert 0.30 < share < 0.45  # seen from the first to the last fraud, so a little above a third
 
 
-@given(daily=st.floats(0, 7), days=st.integers(1, 40))
-@settings(max_examples=30, deadline=None)
-def test_a_fractional_number_a_day_holds_over_time(daily: float, days: int) -> None:
-    count = 100  # so few that each has purchases on the last day, about 20
-    long = {"terminals": {"daily": daily, "days": 3_000}, "customers": {"daily": 0}}
-    tiny = {"factor": 1, "customers": 2, "terminals": count, "radius": 150, "days": days}
-    bought = {"rate": [1_000, 1_000], "time_of_day": [43_200, 0], "fraud": long}
-    world = simulate(settings=tiny | bought, seed=1)
-    last = world.transactions["event_us"].max() // DAY
-    on_last = world.transactions["event_us"] // DAY == last
-    bad = set(world.labels.query("fraud_type == 'terminal'")["transaction_id"])
-    seen = world.transactions[on_last & world.transactions["transaction_id"].isin(bad)]
-    taken = seen["terminal_id"].nunique()
-    begun = [int(daily * (day + 1)) - int(daily * day) for day in range(days)]
-    assert max(begun) <= taken <= min(int(daily * days), count)
-    # one may be taken over again on another day: so many different ones are to be expected
-    mean = count * (1 - np.prod([1 - cases / count for cases in begun]))
-    assert taken > mean - 6 * np.sqrt(mean * (1 - mean / count)) - 1
-
-
-# seeds
-
-
 def test_equal_seeds_give_equal_worlds() -> None:
     first, second = (made(UNTIDY, {"drift": DRIFT}) for _ in range(2))
     for name in ("customers", "terminals", "transactions", "labels"):
@@ -230,9 +162,6 @@ def test_more_days_leave_the_first_ones_as_they_were(world: Simulation) -> None:
     rows = len(world.transactions)
     pd.testing.assert_frame_equal(longer.transactions[:rows], world.transactions)
     assert frauds(world) == {i for i in frauds(longer) if i < rows}
-
-
-# reports
 
 
 def test_fraud_becomes_known_after_the_delay(world: Simulation) -> None:
@@ -279,9 +208,6 @@ def test_late_transactions_are_as_many_and_as_late_as_asked(untidy: Simulation) 
     late = untidy.transactions["known_us"] - untidy.transactions["event_us"]
     assert late.min() == 0 and late.max() <= 90 * 60_000_000
     assert abs((late > 0).mean() - 0.02) < 5 * (0.02 / len(late)) ** 0.5
-
-
-# drift
 
 
 @pytest.mark.parametrize("change", DRIFT, ids=lambda d: d["kind"])
@@ -331,9 +257,6 @@ def test_a_ring_takes_over_neighbours(world: Simulation) -> None:
     assert frauds(world) < frauds(moved)
 
 
-# size and settings
-
-
 def test_the_factor_scales_rows_and_keeps_density_and_fraud() -> None:
     one, four = made({"factor": 0.25}), made({"factor": 1})
     for name in ("customers", "terminals"):
@@ -351,35 +274,3 @@ def test_a_world_without_purchases() -> None:
     world = made({"rate": [0, 0]})
     assert len(world.transactions) == len(world.labels) == 0
     assert (world.transactions.dtypes == np.int64).all()
-
-
-MISTAKES: dict[str, tuple[dict[str, Any], str]] = {
-    "misspelt": ({"radus": 4}, "'radus' is no setting; allowed are start, .*Did you mean 'radius'"),
-    "misspelt inside": (
-        {"labels": {"delay": 4}},
-        "labels: 'delay' is no setting; allowed are delay_days, .*Did you mean 'delay_days'",
-    ),
-    "negative": ({"customers": -5}, "customers is -5, .*greater than or equal to 1"),
-    "a share": ({"labels": {"late_share": 2}}, "labels.late_share is 2.*less than or equal to 1"),
-    "of a wrong kind": ({"days": "long"}, "days is 'long'.*valid integer"),
-    "backwards": ({"mean_amount": [9, 1]}, "mean_amount: the first number must not be above"),
-    "no date": ({"start": "April"}, "start is 'April'.*date"),
-    "unknown drift": ({"drift": [{"kind": "storm", "from": "2018-05-01"}]}, "'terminal_ring'"),
-    "drift without a date": ({"drift": [{"kind": "terminal_ring"}]}, "from.*required"),
-    "drift too late": (
-        {"drift": [{"kind": "terminal_ring", "from": "2019-05-01"}]},
-        "terminal_ring is from 2019-05-01, after the last of 183 days from 2018-04-01",
-    ),
-}
-
-
-@pytest.mark.parametrize("mistake", MISTAKES)
-def test_a_bad_setting_is_named(mistake: str) -> None:
-    change, said = MISTAKES[mistake]
-    with pytest.raises(ValueError, match=f"simulation settings: .*{said}"):
-        read_settings(change)
-
-
-def test_all_mistakes_are_named_at_once() -> None:
-    with pytest.raises(ValueError, match=r"days is .*factor is "):
-        read_settings({"days": 0, "factor": 0})

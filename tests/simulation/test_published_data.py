@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fin_kedro.simulation import published_data
-from fin_kedro.simulation.card_transactions import DAY_SECONDS, FRAUD_TYPES
+from fin_kedro.simulation.world import DAY_SECONDS, FRAUD_TYPES
 
 
 @given(seed=st.integers(0, 2**32 - 1), low=st.floats(-1e6, 1e6), span=st.floats(0, 1e6))

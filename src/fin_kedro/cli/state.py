@@ -185,7 +185,7 @@ class _Wiring:
             str(self._needed("features", "statistics")),
             EventFeatures,
             setting=f"{self.workflow}.features.statistics",
-            example="fin_kedro.features.fraud:fraud_statistics",
+            example="fin_kedro.features.fraud_statistics:fraud_statistics",
         )
 
     def open_store(self) -> FeatureStore:

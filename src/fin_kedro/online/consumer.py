@@ -17,14 +17,10 @@ from typing import TYPE_CHECKING, Any
 from confluent_kafka import KafkaError, KafkaException, TopicPartition
 
 from fin_kedro.contracts.model import Contract
-from fin_kedro.features.entity_state import EventError, Plan, value_columns
+from fin_kedro.features.event_plan import EventError, Plan
+from fin_kedro.features.fingerprints import value_columns
 from fin_kedro.online import kafka
-from fin_kedro.online.dead_letters import (
-    DeadLetter,
-    DeadLetterFile,
-    DeadLetters,
-    DeadLetterTopic,
-)
+from fin_kedro.online.dead_letters import DeadLetter, DeadLetterFile, DeadLetters, DeadLetterTopic
 from fin_kedro.online.kafka import StreamError, StreamSettings
 from fin_kedro.online.marks import Place, mark, mark_place
 from fin_kedro.online.messages import BrokenMessageError, MessageReader

@@ -14,7 +14,8 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from fin_kedro.features.entity_state import Plan, state_fingerprint
+from fin_kedro.features.event_plan import Plan
+from fin_kedro.features.fingerprints import state_fingerprint
 
 FORMAT = 1
 MARKER = b"fk\xf0\x01"

@@ -15,7 +15,8 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from fin_kedro.features.entity_state import Entity, KeyPlan, Record, pack_entity, unpack_entity
+from fin_kedro.features.entity_bytes import pack_entity, unpack_entity
+from fin_kedro.features.entity_state import Entity, KeyPlan, Record
 from fin_kedro.online.frames import Offsets, StoreError, decode, encode
 from fin_kedro.online.memory_store import MemoryStore
 from fin_kedro.online.store import Answer, Event, FeatureStore, is_too_early

@@ -9,7 +9,8 @@ from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-from fin_kedro.features.entity_state import Entity, EventError, Record
+from fin_kedro.features.entity_state import Entity, Record
+from fin_kedro.features.event_plan import EventError
 from fin_kedro.features.windows import EventFeatures
 from fin_kedro.online.frames import Batch, Offsets, StoreError, decode, encode
 from fin_kedro.online.store import Answer, Event, FeatureStore, is_too_early

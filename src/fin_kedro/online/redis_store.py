@@ -18,7 +18,7 @@ from typing import Any
 
 import redis
 
-from fin_kedro.features.entity_state import state_fingerprint
+from fin_kedro.features.fingerprints import state_fingerprint
 from fin_kedro.features.windows import DAY, EventFeatures
 from fin_kedro.online.frames import Batch, Offsets, StoreError, check_fingerprint, decode
 from fin_kedro.online.key_value import VERSION, Change, KeyValueStore, packed_store

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
-from fin_kedro.features.entity_state import Plan
+from fin_kedro.features.event_plan import Plan
 from fin_kedro.online.frames import (
     Batch,
     Offsets,

@@ -13,7 +13,8 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Self, TypeAlias
 
-from fin_kedro.features.entity_state import EventError, Plan, Record
+from fin_kedro.features.entity_state import Record
+from fin_kedro.features.event_plan import EventError, Plan
 from fin_kedro.features.windows import DAY, EventFeatures
 from fin_kedro.online.frames import Batch, Offsets, StoreError, decode
 from fin_kedro.online.garbage import without_collecting

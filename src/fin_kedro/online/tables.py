@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from fin_kedro.features.entity_state import EventError
+from fin_kedro.features.event_plan import EventError
 
 CHUNK = 2_000  # rows that are made dictionaries of at once
 

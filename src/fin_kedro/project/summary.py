@@ -23,7 +23,7 @@ _WRAPPERS = (DatasetError, DataValidationError)
 def expected_errors() -> tuple[type[BaseException], ...]:
     """Errors that speak for themselves. Imported when one is shown: it must not slow each start."""
     from fin_kedro.contracts.model import ContractError
-    from fin_kedro.features.onnx import UnsupportedExpressionError
+    from fin_kedro.features.onnx_compiler import UnsupportedExpressionError
     from fin_kedro.governance.approval import ApprovalError
     from fin_kedro.governance.gates import GateError
     from fin_kedro.governance.ledger import LedgerError

@@ -129,7 +129,7 @@ def named_in(value: Any, project: Path, sources: Sources) -> tuple[list[str], li
     """Modules and notebooks of the project that parameters name: code that no import shows.
 
     Args:
-        value: a parameter's value; ``{"statistics": "fin_kedro.features.fraud:fraud_statistics"}``
+        value: a parameter's value; ``{"definitions": "fin_kedro.features.credit:credit_features"}``
             names a module, ``{"notebook": "notebooks/validation/model_validation.ipynb"}`` a
             notebook, by its path from `project` or an absolute one.
     """

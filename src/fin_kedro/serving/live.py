@@ -8,7 +8,8 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from fin_kedro.contracts import Contract
-from fin_kedro.features.entity_state import Plan, fingerprint, value_columns
+from fin_kedro.features.event_plan import Plan
+from fin_kedro.features.fingerprints import fingerprint, value_columns
 from fin_kedro.features.windows import EventFeatures
 from fin_kedro.governance.package import Package, PackageError
 from fin_kedro.online import EventError, FeatureStore, StoreError

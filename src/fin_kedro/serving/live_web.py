@@ -83,7 +83,7 @@ def named_statistics(folder: Path) -> EventFeatures:
     In development there is no such file, and FIN_KEDRO_STATISTICS names them.
     """
     path = read_facts(folder).get("statistics") or os.environ.get(STATISTICS)
-    example = "fin_kedro.features.fraud:fraud_statistics"
+    example = "fin_kedro.features.fraud_statistics:fraud_statistics"
     if not path:
         raise SystemExit(
             f"the service does not start: there is no {FACTS} beside it, so {STATISTICS} must name "
