@@ -371,8 +371,8 @@ class Verifier:
         """One line about the environment."""
         found = self.environment
         if found["as_sealed"]:
-            return "the libraries that were sealed"
-        return f"other libraries than were sealed: {found['summary']}"
+            return "the same libraries as in the seal"
+        return f"other libraries than in the seal: {found['summary']}"
 
     @staticmethod
     def _python(world: World) -> str:
