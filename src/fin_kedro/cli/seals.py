@@ -187,17 +187,22 @@ def _described(seal: Mapping[str, Any]) -> list[tuple[str, str]]:
     error = occasion.get("error")
     stopped = f": {error['name']} in {error['step']}" if error else ""
     return [
-        ("seal", seal["digest"]),
+        ("digest", seal["digest"]),
         ("run", f"{occasion.get('run', 'unknown')}, {_subject(content)}"),
         ("outcome", content["outcome"] + stopped),
         ("when", _when(occasion)),
-        ("code", _code(code)),
+        ("code", f"commit {_code(code)}"),
         ("environment", _environment(environment)),
-        ("parameters", f"{len(content['parameters'])}, {seal['digests']['parameters'][:12]}"),
+        ("parameters", _parameters(seal)),
         *((f"{direction}", f"{str(h)[:12]}  {n}") for direction in ("read", "written")
           for n, h in sorted(data[direction].items())),
         ("MLflow run", str(occasion.get("mlflow_run"))),
     ]  # fmt: skip
+
+
+def _parameters(seal: Mapping[str, Any]) -> str:
+    number, digest = len(seal["content"]["parameters"]), seal["digests"]["parameters"]
+    return f"{number} entr{'y' if number == 1 else 'ies'}, digest {digest[:12]}"
 
 
 def _when(occasion: Mapping[str, Any]) -> str:
@@ -207,15 +212,16 @@ def _when(occasion: Mapping[str, Any]) -> str:
 
 
 def _code(code: Mapping[str, Any]) -> str:
-    commit = code["commit"][:12] if code["commit"] else "no git"
+    commit = code["commit"][:12] if code["commit"] else "unknown (no git)"
     withheld = f", withheld: {code['patch_withheld']}" if "patch_withheld" in code else ""
     return f"{commit}{', with changes not committed' if code['dirty'] else ''}{withheld}"
 
 
 def _environment(environment: Mapping[str, Any]) -> str:
     python, blas = environment["python"], environment["blas"]
-    lock = {True: "as locked", False: "NOT as locked", None: "no lock"}[environment["matches_lock"]]
+    matches = environment["matches_lock"]
+    lock = {True: "libraries as locked", False: "libraries NOT as locked", None: "no lock"}[matches]
     cores = ", ".join(f"{b['library']} {b['version']} on {b['core']}" for b in blas)
-    return (
-        f"Python {python['version']}, {lock}; {cores}; {environment['threads']['used']} thread(s)"
-    )
+    threads = environment["threads"]["used"]
+    used = f"{threads} thread{'' if threads == 1 else 's'}"
+    return f"Python {python['version']}, {lock}; {cores}; {used}"
