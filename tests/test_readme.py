@@ -224,4 +224,4 @@ def test_the_readme_is_a_first_page() -> None:
     assert len(README.splitlines()) <= 200
     pictures = re.findall(r"!\[[^\]]*\]\(([^)]+)\)", README)
     assert len(pictures) == len(set(pictures)) == 4
-    assert re.search(r"`make run` prints \(shortened: `\.\.\.` stands for lines left out\)", README)
+    assert "(shortened: `...` stands for lines left out)" in README
