@@ -46,8 +46,8 @@ def environment(project: Path) -> dict[str, str]:
     }
 
 
-def typed(command: str, project: Path) -> str:
-    """Type a command; return what it printed."""
+def typed(command: str, project: Path) -> tuple[str, str]:
+    """Type a command; return what it printed, and what it said of its progress beside that."""
     result = subprocess.run(
         shlex.split(command),
         cwd=project,
@@ -58,7 +58,7 @@ def typed(command: str, project: Path) -> str:
         check=False,
     )
     assert result.returncode == 0, f"{command}\n{result.stdout}{result.stderr}"
-    return result.stdout
+    return result.stdout, result.stderr
 
 
 @contextlib.contextmanager
@@ -158,18 +158,18 @@ def test_a_line_that_a_command_does_not_print_is_found() -> None:
 def test_commands_of_the_readme_end_in_a_decision(trained_copy: Path) -> None:
     approve, release, models, serve, score = commands()
     said = [typed(approve, trained_copy)]
-    assert "approved by Vera Lind" in said[0]
+    assert "approved by Vera Lind" in said[0][0]
     assert "credit:latest" in serve
     said += [typed(release, trained_copy), typed(models, trained_copy)]
-    assert "bentoml serve" in said[1]
-    assert "released" in said[2]
+    assert "bentoml serve" in said[1][0]
+    assert "released" in said[2][0]
     port = free_port()
     with served(serve, trained_copy, port):
         said.append(typed(f"{score} --url http://127.0.0.1:{port}", trained_copy))
     lines = shown("<!-- output: commands -->")
     assert lines.count(ANYTHING) <= 4 and len(lines) >= 20
-    assert held_against(lines, "\n".join(said)) == []
-    answer = json.loads(said[3])
+    assert held_against(lines, "\n".join("\n".join(texts) for texts in said)) == []
+    answer = json.loads(said[3][0])
     (decision,) = answer["decisions"]
     assert decision["decision"] in ("approve", "decline")
     assert 0 < decision["probability"] < 1
