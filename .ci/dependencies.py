@@ -59,7 +59,7 @@ WHY = {
     "mypy": "type checks",
     "nbconvert": "the validation report as one HTML file",
     "nbdev": "turns notebook cells into modules",
-    "numba": "the two-pointer pass that bounds what a feature engine can reach (make bench)",
+    "numba": "one hand-written pass, which shows how fast a feature engine could be (make bench)",
     "numpy": "arrays",
     "onnx": "writes the one graph per model",
     "onnxruntime": "runs that graph in the service",

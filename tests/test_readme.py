@@ -46,8 +46,8 @@ def environment(project: Path) -> dict[str, str]:
     }
 
 
-def typed(command: str, project: Path) -> str:
-    """Type a command; return what it printed."""
+def typed(command: str, project: Path) -> tuple[str, str]:
+    """Type a command; return what it printed, and what it said of its progress beside that."""
     result = subprocess.run(
         shlex.split(command),
         cwd=project,
@@ -58,7 +58,7 @@ def typed(command: str, project: Path) -> str:
         check=False,
     )
     assert result.returncode == 0, f"{command}\n{result.stdout}{result.stderr}"
-    return result.stdout
+    return result.stdout, result.stderr
 
 
 @contextlib.contextmanager
@@ -95,16 +95,81 @@ def wait_until_ready(process: subprocess.Popen[bytes], port: int) -> None:
     raise AssertionError("the service was not ready within two minutes")
 
 
+# What the README shows of a command's output, held against what the command prints
+
+
+ANYTHING = "..."
+
+
+def shown(mark: str) -> list[str]:
+    """The lines that the README shows as output below a mark, without empty ones."""
+    block = README.split(mark)[1].split("```text\n")[1].split("```")[0]
+    return [line for line in block.splitlines() if line.strip()]
+
+
+def shape(line: str) -> str:
+    """A line without what differs from run to run: figures, digests, times, people, answers.
+
+    The tests run the tiny environment; the option that says so is left out, too.
+    """
+    line = line.replace(" --env ci", "")
+    line = re.sub(r'": "[^"]*"', '": ""', line)  # values of JSON
+    line = re.sub(r"\b\d{4}-\d\d-\d\dT[\d.:]+Z?", "#", line)  # runs and times
+    line = re.sub(r"\b(?=[0-9a-f]*\d)[0-9a-f]{12,64}\b", "#", line)  # digests and keys
+    line = re.sub(r"-?\d(?:[\d.,]*\d)?", "#", line)
+    line = re.sub(r"\([A-Z_]+\)|, # warn\b", "", line)  # the group, and whether anything warned
+    line = re.sub(r"─+", "─", line)
+    return " ".join(line.split())
+
+
+def held_against(lines: list[str], printed: str) -> list[str]:
+    """Lines of the README that the command has not printed; `...` stands for any that it has."""
+    real = [shape(line) for line in printed.splitlines()]
+    missing = []
+    for line in lines:
+        parts = [part.strip() for part in shape(line).split(ANYTHING)]
+        pattern = re.compile(".*".join(re.escape(part) for part in parts))
+        if not any(pattern.fullmatch(other) for other in real):
+            missing.append(line)
+    return missing
+
+
+@pytest.mark.slow
+def test_what_the_readme_shows_of_a_run_is_what_a_run_prints(trained: Path) -> None:
+    lines = shown("<!-- output: make run -->")
+    assert lines.count(ANYTHING) <= 4 and len(lines) >= 20
+    assert held_against(lines, (trained / "run.txt").read_text()) == []
+
+
+def test_a_line_that_a_command_does_not_print_is_found() -> None:
+    printed = '  1/1 a.node    0.3 s\ncredit 1 (digest 78ccfd7caa1a) is ready\n{\n  "id": null\n'
+    kept = [" 12/38 a.node 1,5 s", "credit 4 (digest 0123456789ab) is ...", "...", '  "id": null']
+    assert held_against(kept, printed) == []
+    for other in (
+        "1/1 b.node 0.3 s",
+        "credit 1 (digest 78ccfd7caa1a) is",
+        '"id": "x"',
+        "ready ...",
+    ):
+        assert held_against([other], printed) == [other]
+
+
 @pytest.mark.slow
 def test_commands_of_the_readme_end_in_a_decision(trained_copy: Path) -> None:
     approve, release, models, serve, score = commands()
-    assert "approved by Vera Lind" in typed(approve, trained_copy)
+    said = [typed(approve, trained_copy)]
+    assert "approved by Vera Lind" in said[0][0]
     assert "credit:latest" in serve
-    assert "bentoml serve" in typed(release, trained_copy)
-    assert "released" in typed(models, trained_copy)
+    said += [typed(release, trained_copy), typed(models, trained_copy)]
+    assert "bentoml serve" in said[1][0]
+    assert "released" in said[2][0]
     port = free_port()
     with served(serve, trained_copy, port):
-        answer = json.loads(typed(f"{score} --url http://127.0.0.1:{port}", trained_copy))
+        said.append(typed(f"{score} --url http://127.0.0.1:{port}", trained_copy))
+    lines = shown("<!-- output: commands -->")
+    assert lines.count(ANYTHING) <= 4 and len(lines) >= 20
+    assert held_against(lines, "\n".join("\n".join(texts) for texts in said)) == []
+    answer = json.loads(said[3][0])
     (decision,) = answer["decisions"]
     assert decision["decision"] in ("approve", "decline")
     assert 0 < decision["probability"] < 1
@@ -124,6 +189,20 @@ def test_links_lead_somewhere(page: str) -> None:
     assert not broken
 
 
+def anchors(page: Path) -> set[str]:
+    """The anchors of a page's headings, as GitHub and MkDocs make them."""
+    headings = re.findall(r"^#+ (.+)$", page.read_text(encoding="utf-8"), re.MULTILINE)
+    return {re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_links_to_a_heading_lead_to_one(page: str) -> None:
+    here = ROOT / page
+    links = re.findall(r"\]\(([^)#:]*)#([^)]+)\)", here.read_text(encoding="utf-8"))
+    pages = [((here.parent / name) if name else here, anchor) for name, anchor in links]
+    assert [anchor for target, anchor in pages if anchor not in anchors(target)] == []
+
+
 def test_make_targets_named_in_the_readme_exist() -> None:
     makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
     named = set(re.findall(r"`?make ([a-z]+)", README)) - {"sure"}
@@ -132,6 +211,17 @@ def test_make_targets_named_in_the_readme_exist() -> None:
 
 
 def test_shown_output_is_filled_in() -> None:
-    for mark in ("<!-- output: make run -->", "<!-- output: commands -->", "<!-- measured -->"):
-        shown = README.split(mark)[1][:400]
-        assert re.search(r"\d", shown.split("\n\n")[0] or shown), mark
+    measured = (ROOT / "docs" / "measurements.md").read_text(encoding="utf-8")
+    for page, mark in (
+        *((README, "<!-- output: make run -->"), (README, "<!-- output: commands -->")),
+        (measured, "<!-- measured -->"),
+    ):
+        following = page.split(mark)[1][:400]
+        assert re.search(r"\d", following.split("\n\n")[0] or following), mark
+
+
+def test_the_readme_is_a_first_page() -> None:
+    assert len(README.splitlines()) <= 200
+    pictures = re.findall(r"!\[[^\]]*\]\(([^)]+)\)", README)
+    assert len(pictures) == len(set(pictures)) == 4
+    assert "(shortened: `...` stands for lines left out)" in README

@@ -233,7 +233,9 @@ _sealing.surroundings = lambda *_: {}
 _sealing.code_state = lambda *_, **__: ({}, None)
 _state.content_hash = lambda *_, **__: ""
 """
-SEALED = re.compile(r"sealed \w+ in ([\d.]+) s, with ([\d.]+) s of a processor beside")
+SEALED = re.compile(
+    r"sealed as \w+ \(the run waited ([\d.]+) s for it; hashing in the background took ([\d.]+) s"
+)
 IN_ALL = re.compile(r"(\d+) s in all")
 
 

@@ -27,7 +27,7 @@ WORKFLOWS = {
 }
 SUMMARY = re.compile(
     r"(\d+) s in all: (\d+) s in \d+ nodes, (\d+) s to import their libraries, "
-    r"(\d+)% for everything else"
+    r"and (\d+)% of the time for everything else"
 )
 
 

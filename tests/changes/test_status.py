@@ -39,7 +39,7 @@ def test_each_node_has_a_line_that_says_why() -> None:
 
 def test_where_everything_is_fresh_there_is_nothing_next() -> None:
     lines = words.status_lines({"one": STATES["one"]}, {}, "")
-    assert lines[-1] == "everything is fresh: 1 nodes."
+    assert lines[-1] == "everything is fresh (1 node)."
 
 
 def test_a_plan_names_causes_helpers_and_what_may_follow() -> None:
@@ -47,8 +47,8 @@ def test_a_plan_names_causes_helpers_and_what_may_follow() -> None:
     lines = words.stale_lines(Plan(states, ("memory", "two", "three")))
     assert lines[0].startswith("two     stale     code: a changed")
     assert lines[1:] == [
-        "with memory: what they make is only in memory",
-        "then, as far as something comes out differently: three",
+        "also memory, because what they make is only in memory",
+        "then, each only if what it reads has changed: three",
     ]
 
 

@@ -87,7 +87,7 @@ def test_stale_runs_the_plan_with_the_runner_that_stops_early(
     done = run("--stale", "--env", "ci", "--params", "x=2", "--namespaces", "credit", *given)
     assert done.exit_code == 0, done.output
     assert "two    stale     parameters: x 1 → 2" in done.output
-    assert "as far as something comes out differently: three" in done.output
+    assert "then, each only if what it reads has changed: three" in done.output
     (options,) = calls
     assert options["node_names"] == ("two", "three")
     assert options["namespaces"] == ["credit"]
@@ -105,5 +105,5 @@ def test_nothing_is_started_where_everything_is_fresh(
     monkeypatch.setattr(status, "open_judge", lambda **_: fresh)
     done = run("--stale")
     assert done.exit_code == 0
-    assert "everything is fresh: 1 nodes, nothing to run." in done.output
+    assert "everything is fresh (1 node); there is nothing to run." in done.output
     assert not calls

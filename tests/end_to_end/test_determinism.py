@@ -79,7 +79,11 @@ def test_the_seals_differ_in_what_was_set_and_in_nothing_else(seals: list[dict[s
 
 
 def test_a_run_says_its_seal_what_that_cost_and_the_head_of_the_ledger(trained: Path) -> None:
-    said = r"sealed \w{12} in [\d.]+ s, with [\d.]+ s .*; ledger \d+:\w{16}: kedro seal show 20"
+    said = (
+        r"sealed as \w{12} \(the run waited [\d.]+ s for it; hashing in the background took "
+        r"[\d.]+ s of processor time\)\n"
+        r"  entered in the ledger as \d+:\w{16}; read the seal: kedro seal show 20"
+    )
     assert re.search(said, (trained / "run.txt").read_text())
 
 

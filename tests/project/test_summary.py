@@ -57,7 +57,7 @@ def test_people_are_shown_with_their_lowest_impact_ratio(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     lines = shown("credit", SCORE, capsys)
-    assert headings(lines) == ["model", "AUC", "KS", "Brier", "lowest AIR", "gates"]
+    assert headings(lines) == ["model", "AUC", "KS", "Brier", "lowest AIR", "gates passed"]
     champion = next(line for line in lines if "champion *" in line)
     assert "0.500 [0.400, 0.600]" in champion
     assert "0.850 (SEX)" in champion and "2/2, 1 warn" in champion
@@ -65,7 +65,7 @@ def test_people_are_shown_with_their_lowest_impact_ratio(
 
 def test_a_fraud_desk_is_shown_its_own_figures(capsys: pytest.CaptureFixture[str]) -> None:
     lines = shown("fraud", DESK, capsys)
-    assert headings(lines) == ["model", "AUC", "AP", "CP@100", "recall at 1% FPR", "gates"]
+    assert headings(lines) == ["model", "AUC", "AP", "CP@100", "recall at 1% FPR", "gates passed"]
     champion, scorecard = (next(x for x in lines if name in x) for name in ("champion *", "scorec"))
     assert champion.count("0.500 [0.400, 0.600]") == scorecard.count("0.500 [0.400, 0.600]") == 4
     assert champion.rstrip().endswith("2/2, 1 warn") and "warn" not in scorecard

@@ -263,14 +263,8 @@ def test_statistics_are_those_that_the_bento_names(
     monkeypatch.delenv("FIN_KEDRO_STATISTICS", raising=False)
     with pytest.raises(SystemExit, match="FIN_KEDRO_STATISTICS must name the statistics"):
         named_statistics(tmp_path)
-    monkeypatch.setenv(
-        "FIN_KEDRO_STATISTICS", "fin_kedro.features.fraud_statistics:fraud_statistics"
-    )
+    monkeypatch.setenv("FIN_KEDRO_STATISTICS", f"{MODULE}:fraud_statistics")
     assert named_statistics(tmp_path) is fraud_statistics
-    (tmp_path / "service.json").write_text(
-        '{"statistics": "fin_kedro.features.fraud_statistics:missing"}'
-    )
-    with pytest.raises(
-        SystemExit, match="'fin_kedro.features.fraud_statistics:missing', which cannot be"
-    ):
+    (tmp_path / "service.json").write_text(json.dumps({"statistics": f"{MODULE}:missing"}))
+    with pytest.raises(SystemExit, match=f"'{MODULE}:missing', which cannot be"):
         named_statistics(tmp_path)

@@ -46,14 +46,12 @@ def causes(difference: Difference) -> list[str]:
 
 
 def effect(difference: Difference) -> str:
-    """What differs in what they made, in one sentence."""
+    """What differs in the results of the two runs, in one sentence."""
     made = [change for change in difference.data if change.made]
     flips = [v for v in difference.verdicts if v.statuses[0] != v.statuses[1]]
-    counted = ((made, "dataset"), (difference.figures, "figure"), (flips, "status of a verdict"))
+    counted = ((made, "dataset"), (difference.figures, "figure"), (flips, "verdict"))
     parts = [count_words(len(things), word) for things, word in counted if things]
-    return (
-        f"what they made differs in {', '.join(parts)}." if made else "what they made is the same."
-    )
+    return f"their results differ: {', '.join(parts)}." if made else "their results are the same."
 
 
 def table_words(table: TableChange) -> str:

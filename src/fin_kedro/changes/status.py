@@ -100,23 +100,27 @@ def summary(states: Mapping[str, NodeState]) -> str:
     """How many nodes are in which state."""
     counts = Counter(str(state.state) for state in states.values())
     if set(counts) <= {"fresh"}:
-        return f"everything is fresh: {len(states)} nodes."
+        return f"everything is fresh ({_nodes(states)})."
     order = ("stale", "missing", "unknown", "downstream", "fresh")
     return ", ".join(f"{counts[word]} {word}" for word in order if counts[word]) + "."
+
+
+def _nodes(states: Mapping[str, NodeState]) -> str:
+    return f"{len(states)} node{'' if len(states) == 1 else 's'}"
 
 
 def stale_lines(plan: Plan) -> list[str]:
     """What `kedro run --stale` is about to run, and why."""
     if not plan.steps:
-        return [f"everything is fresh: {len(plan.states)} nodes, nothing to run."]
+        return [f"everything is fresh ({_nodes(plan.states)}); there is nothing to run."]
     width = max(len(name) for name in plan.steps)
     helpers = [name for name in plan.steps if plan.states[name].state == "fresh"]
     after = [name for name in plan.steps if plan.states[name].state == "downstream"]
     lines = [f"{state.node:<{width}}  {state.state:<8}  {why(state)}" for state in plan.causes]
     if helpers:
-        lines.append(f"with {', '.join(helpers)}: what they make is only in memory")
+        lines.append(f"also {', '.join(helpers)}, because what they make is only in memory")
     if after:
-        lines.append(f"then, as far as something comes out differently: {', '.join(after)}")
+        lines.append(f"then, each only if what it reads has changed: {', '.join(after)}")
     return lines
 
 

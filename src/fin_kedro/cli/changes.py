@@ -36,7 +36,10 @@ COLOURS = {
 @click.option("--json", "as_json", is_flag=True, help="print JSON for programs")
 @plain_errors
 def status(as_json: bool, env: str | None, params: dict[str, Any], **selection: Any) -> None:
-    """Say for each node and report whether code, data or parameters changed since it was made."""
+    """Say which nodes and reports are out of date, and why.
+
+    One is out of date when its code, data or parameters have changed since it was made.
+    """
     import json
 
     from fin_kedro.changes import status as words
@@ -63,10 +66,11 @@ def status(as_json: bool, env: str | None, params: dict[str, Any], **selection: 
 @env_choice
 @plain_errors
 def diff(first: str, second: str, target: Path | None, env: str | None) -> None:
-    """Say what changed from the run FIRST to the run SECOND (default: latest).
+    """Say what differs between two runs.
 
-    A run is named by its id, the beginning of one, latest, or a path of its seal, its executed
-    notebook or its report.
+    FIRST is the earlier run, SECOND the later one (default: latest). A run is named
+    by its id, the beginning of one, latest, or a path of its seal, its executed notebook or its
+    report.
     """
     from fin_kedro.changes.difference import compare_runs
     from fin_kedro.seals.seal import find_seal

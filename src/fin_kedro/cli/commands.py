@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import click
+from kedro.framework.cli import jupyter as kedro_jupyter
+from kedro.framework.cli import project as kedro_project
 
 from fin_kedro.cli.changes import diff, status
 from fin_kedro.cli.models import approve, models, release, score
@@ -17,7 +19,18 @@ from fin_kedro.reports.notebook_command import run_notebook
 
 @click.group(name="fin_kedro")
 def cli() -> None:
-    """Commands of fin_kedro."""
+    """This project's own commands lead from a run to a decision, and back to its evidence."""
+
+
+def _tidy_kedros_list() -> None:
+    """Make `kedro --help` list each command once, and no line of it end in "...".
+
+    Kedro lists its own `run` below ours, although ours is the one that answers; and the first
+    sentences of two of its commands are longer than a line of 80 columns.
+    """
+    kedro_project.run.hidden = True
+    kedro_project.package.short_help = "Package the project as a Python wheel, its conf beside it."
+    kedro_jupyter.jupyter.short_help = "Open Jupyter with the project's variables loaded."
 
 
 notebooks_group.add_command(run_notebook)
@@ -27,3 +40,4 @@ for command in (
     *(approve, release, models, score),
 ):
     cli.add_command(command)
+_tidy_kedros_list()

@@ -22,7 +22,10 @@ from fin_kedro.project.commands import env_choice, plain_errors, project_folder
 def approve(
     workflow: str, by: str, role: str, comment: str, version: str | None, env: str | None
 ) -> None:
-    """Approve a validated model on the evidence of its report (four eyes)."""
+    """Approve a validated model version, as a second person.
+
+    Whoever trained it cannot approve it. The approval names the report that it rests on.
+    """
     from fin_kedro.governance import approval, registry
 
     config = _config(env)
@@ -46,7 +49,10 @@ def approve(
 @env_choice
 @plain_errors
 def release(workflow: str, version: str | None, env: str | None) -> None:
-    """Build the bento of the approved version, and of no other."""
+    """Build the service of an approved model version.
+
+    The service is a bento, a folder that BentoML serves. No version is built without an approval.
+    """
     from kedro.framework.session import KedroSession
     from kedro.framework.startup import bootstrap_project
 
@@ -69,7 +75,10 @@ def release(workflow: str, version: str | None, env: str | None) -> None:
 @env_choice
 @plain_errors
 def models(workflow: str | None, env: str | None) -> None:
-    """List registered models: which state, since when, by whom, and whose key signed that."""
+    """List the registered model versions and their states.
+
+    Says since when, by whom, and whose key signed the entry in the ledger.
+    """
     from rich.console import Console
     from rich.table import Table
 
@@ -107,7 +116,10 @@ def models(workflow: str | None, env: str | None) -> None:
 )
 @plain_errors
 def score(workflow: str, url: str, path: Path | None) -> None:
-    """Ask a running service for a decision; without a file, on the example of its contract."""
+    """Ask a running service for a decision.
+
+    Without --file it is asked about the example of its contract.
+    """
     import json
 
     request = path.read_bytes() if path else json.dumps(_example(workflow, url)).encode()

@@ -29,7 +29,7 @@ def _readable(command: Callable[..., None]) -> Callable[..., None]:
 
 @click.group(name="notebooks")
 def notebooks_group() -> None:
-    """Export, check, update and clean notebooks."""
+    """Run, export, check, update and clean notebooks."""
 
 
 @notebooks_group.command()

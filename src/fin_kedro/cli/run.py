@@ -71,4 +71,5 @@ run_command = click.Command(
     callback=_run,
     params=[*kedro_run.params, click.Option(["--stale"], is_flag=True, help=STALE_HELP)],
     help=kedro_run.help,
+    short_help="Run the pipelines; with --stale only what is out of date.",
 )

@@ -15,7 +15,9 @@ __all__ = ["seal_group"]
 
 @click.group(name="seal")
 def seal_group() -> None:
-    """Look at what each run read, ran and wrote: list, show, check, compare, export.
+    """List, show, check, compare and export the seals of runs.
+
+    A seal says what a run read, ran and wrote.
 
     RUN is a run's id or the beginning of it, `latest`, the id of an MLflow run, the beginning of a
     seal's digest, or the path of a seal, an executed notebook or a report.
@@ -68,9 +70,10 @@ def show(run: str, as_json: bool, env: str | None) -> None:
 @env_choice
 @plain_errors
 def check(run: str, head: str | None, env: str | None) -> None:
-    """Compute anew what the seal of RUN says: its digests, its data on disk, its ledger entry.
+    """Compare the seal of RUN with the data and the ledger.
 
-    The whole ledger is verified, chain and signatures.
+    Computes anew its digests, the hashes of its data on disk, and its ledger entry. The
+    whole ledger is verified, chain and signatures.
     """
     from fin_kedro.seals.seal import find_seal
     from fin_kedro.seals.seal_check import check_on_disk
@@ -92,9 +95,10 @@ def check(run: str, head: str | None, env: str | None) -> None:
 @env_choice
 @plain_errors
 def signers(env: str | None) -> None:
-    """List the keys that have signed in the ledger, and verify it, chain and signatures.
+    """List the keys that have signed in the ledger.
 
-    Ask the holder of a key for its fingerprint before you list it in conf/base/signers.yml.
+    The whole ledger is verified, chain and signatures. Ask the holder of a key for its
+    fingerprint before you list it in conf/base/signers.yml.
     """
     from fin_kedro.governance.ledger import Ledger
     from fin_kedro.governance.signing import trusted_signers
@@ -121,9 +125,10 @@ def signers(env: str | None) -> None:
 @env_choice
 @plain_errors
 def compare(first: str, second: str, kinds: bool, markdown: bool, env: str | None) -> None:
-    """Say of every dataset of two runs whether bytes, or content, are the same, and why not.
+    """Compare two runs, dataset by dataset.
 
-    A run of another folder is named by the path of its seal.json.
+    Says of each whether its bytes or its content are the same, and why not. A run of
+    another folder is named by the path of its seal.json.
     """
     from fin_kedro.seals.seal import find_seal, read_seal
     from fin_kedro.seals.seal_check import compare_kinds, compare_seals
@@ -153,7 +158,10 @@ def compare(first: str, second: str, kinds: bool, markdown: bool, env: str | Non
 @env_choice
 @plain_errors
 def export(run: str, target: Path, data: Any, env: str | None) -> None:
-    """Export RUN as an RO-Crate that anyone can check with Python alone."""
+    """Export RUN as a folder that plain Python can check.
+
+    The folder is an RO-Crate: seal, patch, lock, a program that checks them, and data if asked.
+    """
     from fin_kedro.seals.crate import export_crate
     from fin_kedro.seals.seal import find_seal
 
@@ -179,17 +187,22 @@ def _described(seal: Mapping[str, Any]) -> list[tuple[str, str]]:
     error = occasion.get("error")
     stopped = f": {error['name']} in {error['step']}" if error else ""
     return [
-        ("seal", seal["digest"]),
+        ("digest", seal["digest"]),
         ("run", f"{occasion.get('run', 'unknown')}, {_subject(content)}"),
         ("outcome", content["outcome"] + stopped),
         ("when", _when(occasion)),
-        ("code", _code(code)),
+        ("code", f"commit {_code(code)}"),
         ("environment", _environment(environment)),
-        ("parameters", f"{len(content['parameters'])}, {seal['digests']['parameters'][:12]}"),
+        ("parameters", _parameters(seal)),
         *((f"{direction}", f"{str(h)[:12]}  {n}") for direction in ("read", "written")
           for n, h in sorted(data[direction].items())),
         ("MLflow run", str(occasion.get("mlflow_run"))),
     ]  # fmt: skip
+
+
+def _parameters(seal: Mapping[str, Any]) -> str:
+    number, digest = len(seal["content"]["parameters"]), seal["digests"]["parameters"]
+    return f"{number} entr{'y' if number == 1 else 'ies'}, digest {digest[:12]}"
 
 
 def _when(occasion: Mapping[str, Any]) -> str:
@@ -199,15 +212,16 @@ def _when(occasion: Mapping[str, Any]) -> str:
 
 
 def _code(code: Mapping[str, Any]) -> str:
-    commit = code["commit"][:12] if code["commit"] else "no git"
+    commit = code["commit"][:12] if code["commit"] else "unknown (no git)"
     withheld = f", withheld: {code['patch_withheld']}" if "patch_withheld" in code else ""
     return f"{commit}{', with changes not committed' if code['dirty'] else ''}{withheld}"
 
 
 def _environment(environment: Mapping[str, Any]) -> str:
     python, blas = environment["python"], environment["blas"]
-    lock = {True: "as locked", False: "NOT as locked", None: "no lock"}[environment["matches_lock"]]
+    matches = environment["matches_lock"]
+    lock = {True: "libraries as locked", False: "libraries NOT as locked", None: "no lock"}[matches]
     cores = ", ".join(f"{b['library']} {b['version']} on {b['core']}" for b in blas)
-    return (
-        f"Python {python['version']}, {lock}; {cores}; {environment['threads']['used']} thread(s)"
-    )
+    threads = environment["threads"]["used"]
+    used = f"{threads} thread{'' if threads == 1 else 's'}"
+    return f"Python {python['version']}, {lock}; {cores}; {used}"

@@ -22,7 +22,7 @@ __all__ = ["state_group"]
 
 @click.group(name="state")
 def state_group() -> None:
-    """Keep the state of online features: warm, consume, show, lookup, snapshot, restore."""
+    """Fill, read, save and restore the store of live features."""
 
 
 @state_group.command()
@@ -61,7 +61,10 @@ def warm(workflow: str, env: str | None) -> None:
 def consume(
     workflow: str, until_end: bool, from_beginning: bool, servers: str | None, env: str | None
 ) -> None:
-    """Apply the stream of transactions and labels to the store, until Ctrl-C or SIGTERM."""
+    """Apply the stream to the store of WORKFLOW.
+
+    The stream brings transactions and labels; the command ends on Ctrl-C or SIGTERM.
+    """
     from fin_kedro.online.consumer import StreamConsumer
 
     wiring = _Wiring(workflow, env)
@@ -85,7 +88,10 @@ def consume(
 @env_choice
 @plain_errors
 def show(workflow: str, env: str | None) -> None:
-    """Say as JSON what the store of WORKFLOW holds, how far back, and up to where it has read."""
+    """Say as JSON what the store of WORKFLOW holds.
+
+    That is counts, how far back it reaches, and up to where it has read the stream.
+    """
     from fin_kedro.online.marks import only_offsets
 
     wiring = _Wiring(workflow, env)
@@ -114,7 +120,10 @@ def show(workflow: str, env: str | None) -> None:
 @env_choice
 @plain_errors
 def lookup(workflow: str, file: Any, env: str | None) -> None:
-    """Show the features of one transaction as JSON; the store stays as it is."""
+    """Show the features of one transaction as JSON.
+
+    The store stays as it is.
+    """
     from fin_kedro.online.messages import MessageReader
 
     wiring = _Wiring(workflow, env)
@@ -132,7 +141,10 @@ def lookup(workflow: str, file: Any, env: str | None) -> None:
 @env_choice
 @plain_errors
 def snapshot(workflow: str, path: Path, env: str | None) -> None:
-    """Save the store of WORKFLOW, offsets included, to the new file PATH."""
+    """Save the store of WORKFLOW to the new file PATH.
+
+    The offsets of the stream are saved with it.
+    """
     if path.exists():
         raise ValueError(f"{path} exists already; name a new file.")
     with _Wiring(workflow, env).open_store() as store:
@@ -146,7 +158,10 @@ def snapshot(workflow: str, path: Path, env: str | None) -> None:
 @env_choice
 @plain_errors
 def restore(workflow: str, path: Path, env: str | None) -> None:
-    """Fill the empty store of WORKFLOW from a snapshot; the stream goes on at its offsets."""
+    """Fill the empty store of WORKFLOW from a snapshot.
+
+    The stream goes on at the offsets of the snapshot.
+    """
     with _Wiring(workflow, env).open_store() as store:
         store.restore(path)
     click.echo(f"{workflow} is as it was in {path}")

@@ -66,7 +66,10 @@ def verify_command(
     workers: int,
     env: str | None,
 ) -> None:
-    """Execute RUN again from its seal alone, compare every output, grade A, B, C or D.
+    """Execute a sealed run again, and compare every output.
+
+    Its grade is A (identical), B (within tolerances), C (same verdicts and decisions) or D
+    (differs).
 
     RUN is a run's id or the beginning of it, `latest`, or the path of an executed notebook or a
     report. Exits with 0 from the grade on that --at-least names, else with 1.

@@ -14,7 +14,10 @@ from fin_kedro.project.commands import env_choice, plain_errors, project_folder
 @env_choice
 @plain_errors
 def versions(dataset: str, env: str | None) -> None:
-    """List the versions of a dataset, newest first, with their content hash."""
+    """List the stored versions of a dataset, newest first.
+
+    Each is shown with the hash of its content.
+    """
     from fin_kedro.project.evidence import open_catalog
     from fin_kedro.storage.canonical import content_hash
 

@@ -79,9 +79,10 @@ def print_summary(
         _print_next(workflow, catalog, outputs, env=env_option(run_params.get("env")))
     whole, share = clock.shares(finished)
     print(
-        f"\n{whole:.0f} s in all: {sum(clock.nodes.values()):.0f} s in {len(clock.nodes)} nodes, "
-        f"{clock.libraries:.0f} s to import their libraries, "
-        f"{share:.0%} for everything else (start-up, loading, saving, tracking)"
+        f"\n{whole:.0f} s in all: {sum(clock.nodes.values()):.0f} s in "
+        f"{len(clock.nodes)} node{'' if len(clock.nodes) == 1 else 's'}, "
+        f"{clock.libraries:.0f} s to import their libraries, and {share:.0%} of the time "
+        "for everything else (start-up, loading, saving, tracking)"
     )
 
 
@@ -95,9 +96,9 @@ def _print_table(workflow: str, catalog: Any, outputs: Iterable[str]) -> None:
     decides = catalog.load(f"{workflow}.decision_policy")["model"]
     columns = _columns(metrics[decides])
     with_people = "ks" in columns.values()  # a fraud desk asks other things
-    title = f"{workflow}: test part, 95 % intervals; * decides"
+    title = f"{workflow}, on the test part, with 95 % intervals; * marks the model that decides"
     table = Table(title=title, title_justify="left", box=SIMPLE_HEAD)
-    for heading in ("model", *columns, *(["lowest AIR"] if with_people else []), "gates"):
+    for heading in ("model", *columns, *(["lowest AIR"] if with_people else []), "gates passed"):
         table.add_column(heading, no_wrap=True)
     for model, figures in metrics.items():
         judged = verdicts if model == decides else None

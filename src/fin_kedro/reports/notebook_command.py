@@ -32,7 +32,7 @@ def run_notebook(
     workers: int,
     mlflow: bool,
 ) -> None:
-    """Execute the notebooks PATHS sealed, and keep each with its report.
+    """Execute notebooks sealed, and keep each with its report.
 
     Anything that plain papermill would let pass is an error (docs/notebook-execution.md); what was
     executed is kept then, too. Exit status 1 when there is one. Several notebooks run on warm

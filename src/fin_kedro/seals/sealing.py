@@ -304,10 +304,12 @@ def keep_seal(record: RunRecord, outcome: str, catalog: Any) -> str:
     record.close()
     cost = record.sealing_seconds + time.perf_counter() - began
     run, env = seal["occasion"]["run"], seal["content"]["subject"]["env"]
-    heads = "".join(f"; ledger {e.number}:{e.hash[:16]}" for e in entries)
+    heads = " and ".join(f"{e.number}:{e.hash[:16]}" for e in entries)
+    entered = f"entered in the ledger as {heads}; " if heads else ""
     return (
-        f"  sealed {seal['digest'][:12]} in {cost:.1f} s, with {record.beside_seconds:.1f} s of a "
-        f"processor beside the run{heads}: kedro seal show {run}{env_option(env)}"
+        f"  sealed as {seal['digest'][:12]} (the run waited {cost:.1f} s for it; hashing in the "
+        f"background took {record.beside_seconds:.1f} s of processor time)\n"
+        f"  {entered}read the seal: kedro seal show {run}{env_option(env)}"
     )
 
 

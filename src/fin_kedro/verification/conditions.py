@@ -267,7 +267,9 @@ def _imposed(
             now = _at({"": value}, f".{path}".rstrip(".")) if path else value
             imposed = _merged(imposed, _nested(full, now))
             if path not in given:
-                said.append(f"imposed, as conf at the commit has another: {full} = {now}")
+                said.append(
+                    f"taken from the seal, as conf at that commit says otherwise: {full} = {now}"
+                )
     return imposed, said
 
 

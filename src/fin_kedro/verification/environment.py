@@ -50,8 +50,8 @@ def compare_environment(sealed: Sealed, world: World) -> dict[str, Any]:
 def environment_words(found: Mapping[str, Any]) -> str:
     """One line about what `compare_environment` found."""
     if found["as_sealed"]:
-        return "the libraries that were sealed"
-    return f"other libraries than were sealed: {found['summary']}"
+        return "the same libraries as in the seal"
+    return f"other libraries than in the seal: {found['summary']}"
 
 
 def name_libraries(
