@@ -27,7 +27,9 @@ KEPT = "data/08_reporting/verify/notebooks"  # where `kedro verify --all` looks 
 SETTINGS = ("conf", "data/01_raw", "pyproject.toml", "requirements.lock")
 # a notebook of nbs_ci runs pipelines: it rests on all of the project, whatever it imports itself
 WHOLE = (*SETTINGS, "src", "notebooks", "bentos")
-LEFT_OUT = ("__pycache__", ".ipynb_checkpoints", ".gitkeep")
+# what is made beside code, and a person's keys in conf/local, which decide nothing
+LEFT_OUT = ("__pycache__", ".ipynb_checkpoints", ".gitkeep", "catboost_info")
+ENDINGS = (".egg-info", ".tmp", ".pem", ".key")
 
 
 def key(root: Path, parts: tuple[str, ...] = SETTINGS) -> str:
@@ -44,7 +46,7 @@ def _files(root: Path, parts: tuple[str, ...]) -> Iterator[Path]:
         found = [root / part] if (root / part).is_file() else sorted((root / part).rglob("*"))
         for path in found:
             names = path.relative_to(root).parts
-            made = any(n in LEFT_OUT or n.endswith((".egg-info", ".tmp")) for n in names)
+            made = any(n in LEFT_OUT or n.endswith(ENDINGS) for n in names)
             if path.is_file() and not made:
                 yield path
 

@@ -62,14 +62,24 @@ def test_a_current_execution_is_brought_and_taken_as_the_first(executed: Path, t
 
 
 @pytest.mark.parametrize(
-    "path", ["conf/base/parameters.yml", "data/01_raw/table.csv", "requirements.lock"]
-)
+    "path",
+    ["conf/base/parameters.yml", "conf/local/mine.yml", "data/01_raw/table.csv",
+     "requirements.lock"],
+)  # fmt: skip
 def test_what_the_seal_does_not_name_must_be_the_same(
     executed: Path, tree: Path, path: str
 ) -> None:
+    (tree / path).parent.mkdir(exist_ok=True)
     with (tree / path).open("a") as file:
         file.write("\n")
     assert first.bring_notebooks(executed, tree) == []
+
+
+@pytest.mark.parametrize("path", ["conf/local/signing_key.pem", "conf/__pycache__/x.pyc"])
+def test_keys_and_what_python_leaves_change_nothing(executed: Path, tree: Path, path: str) -> None:
+    (tree / path).parent.mkdir(exist_ok=True)
+    (tree / path).write_text("mine")
+    assert first.bring_notebooks(executed, tree) == [NAME]
 
 
 def test_another_code_is_seen_by_the_seal(executed: Path, tree: Path) -> None:
