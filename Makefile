@@ -44,8 +44,8 @@ run: environment ## train, explain and validate both models, credit and fraud (k
 	@$(BIN)/kedro run
 
 # three on two cores: most of the long tests start commands and wait for them
-test: environment ## every test, and every notebook's examples
-	@$(BIN)/python -m pytest tests -n 3 --dist loadfile --no-loadscope-reorder
+test: environment ## every test, and every notebook's examples; FAST=1: what your change can reach
+	@$(BIN)/python -m pytest tests -n 3 --dist loadfile --no-loadscope-reorder $(if $(FAST),-p tests.fast)
 
 check: environment tools ## style, types, layers, notebooks in sync, docs, licences, no machine path
 	@$(BIN)/python .ci/check.py

@@ -1,4 +1,7 @@
-"""The notebooks that only CI runs: end to end, on a slice, by papermill and our engine."""
+"""The notebooks that only CI runs: end to end, on a slice, by papermill and our engine.
+
+Each execution is kept as the first one that `.ci/verify` compares another with (.ci/first.py).
+"""
 
 from __future__ import annotations
 
@@ -7,7 +10,11 @@ from pathlib import Path
 import papermill
 import pytest
 
-FOLDER = Path(__file__).parents[1] / "nbs_ci"
+from tests.test_tree import load
+
+ROOT = Path(__file__).parents[1]
+FOLDER = ROOT / "nbs_ci"
+first = load("first")
 NOTEBOOKS = sorted(FOLDER.glob("*.ipynb"))
 
 
@@ -17,7 +24,11 @@ def test_there_are_some() -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda p: p.stem)
-def test_the_notebook_runs_to_its_end(path: Path, tmp_path: Path) -> None:
+def test_the_notebook_runs_to_its_end(
+    path: Path, tmp_path: Path, trained: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FIN_KEDRO_TRAINED", str(trained))  # those that can go on from there, do
+    kept = first.place(ROOT, f"nbs_ci/{path.name}")
     executed = papermill.execute_notebook(
         str(path),
         str(tmp_path / path.name),
@@ -28,3 +39,4 @@ def test_the_notebook_runs_to_its_end(path: Path, tmp_path: Path) -> None:
     )
     code = [cell for cell in executed.cells if cell.cell_type == "code"]
     assert all(cell.execution_count for cell in code)  # sys.exit(0) would pass papermill
+    first.keep(kept, (tmp_path / path.name).read_text("utf-8"))

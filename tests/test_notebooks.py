@@ -4,7 +4,8 @@ A process each, forked from a warm host: a notebook leaves nothing behind and se
 another. What the host has imported a notebook could lean on without importing it itself;
 `FIN_KEDRO_COLD=1` runs them all on kernels that have imported nothing.
 Reports (notebooks/validation) are run with parameters in the validation pipeline; nbs_ci has a
-test of its own (test_nbs_ci.py).
+test of its own (test_nbs_ci.py). Each execution is sealed, and kept as the first one that
+`.ci/verify` compares another with (.ci/first.py).
 """
 
 from __future__ import annotations
@@ -13,22 +14,23 @@ import contextlib
 import os
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import nbformat
 import pytest
 
 from fin_kedro.authoring.notebook import read_notebook
 from fin_kedro.authoring.project import find_project, notebook_files
-from fin_kedro.reports.execution import execute_notebook
+from fin_kedro.reports.execution import ReportResult, execute_notebook
 from fin_kedro.reports.pool import WARM_IMPORTS
 from sealed_kernel.warm import WarmHost
+from tests.test_tree import load
 
 pytestmark = pytest.mark.slow
 
 PROJECT = find_project(Path(__file__))
 REPORTS = PROJECT.notebooks / "validation"
 NOTEBOOKS = [p for p in notebook_files(PROJECT.swept()) if not p.is_relative_to(REPORTS)]
+first = load("first")
 SKIPS = {"eval", "notest", "skip_exec"}  # nbdev's ways to leave a cell out
 
 
@@ -40,16 +42,19 @@ def warm() -> Iterator[None]:
         yield
 
 
-def run(path: Path) -> dict[str, Any] | None:
-    """Run one notebook in its own folder; what went wrong, None when nothing did."""
-    return execute_notebook(notebook=path, timeout=900, html=False).error
+def run(path: Path) -> ReportResult:
+    """Run one notebook in its own folder, sealed."""
+    return execute_notebook(notebook=path, timeout=900, html=False)
 
 
 @pytest.mark.parametrize(
     "path", [p for p in NOTEBOOKS if p.is_relative_to(PROJECT.notebooks)], ids=PROJECT.name
 )
 def test_the_notebook_runs(path: Path) -> None:
-    assert run(path) is None
+    kept = first.place(PROJECT.root, PROJECT.name(path))
+    result = run(path)
+    assert result.error is None
+    first.keep(kept, result.notebook_json)
 
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=PROJECT.name)
@@ -83,6 +88,6 @@ def test_a_failing_notebook_fails(tmp_path: Path, last: str, name: str) -> None:
         content.cells.append(nbformat.v4.new_code_cell("assert False"))
     path = tmp_path / "failing.ipynb"
     nbformat.write(content, path)
-    error = run(path)
+    error = run(path).error
     assert error is not None
     assert (error["name"], error["cell"]) == (name, 2)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -21,6 +22,8 @@ from fin_kedro.serving.live_web import named_statistics, open_live_application
 from fin_kedro.serving.scorer import Scorer
 
 from .tiny_live import COUNT, START, expected, linear_graph, live_contract, transaction, write_live
+
+MODULE = "fin_kedro.features.fraud_statistics"
 
 
 class Switch:
