@@ -16,6 +16,7 @@ CHECKS: dict[str, list[str]] = {
     "format (ruff)": [str(TOOLS / "ruff"), "format", "--check", "--output-format=concise", "."],
     "types (mypy)": [str(TOOLS / "python"), "-m", "mypy", "--no-error-summary"],
     "import layers": [str(TOOLS / "lint-imports"), "--no-cache", "--no-logo"],
+    "the shape of the house": [str(TOOLS / "python"), ".ci/house.py"],
     "notebooks clean and in sync": [PYTHON, "-m", "fin_kedro.cli.notebooks", "check"],
     "no registry host, no machine path": [PYTHON, ".ci/tree.py"],
     "locks in step with pyproject.toml": [PYTHON, ".ci/lock.py"],
