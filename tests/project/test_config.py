@@ -44,6 +44,15 @@ def test_two_projects_are_read_in_turns(project: Path) -> None:
     assert second["mlflow"]["server"]["mlflow_tracking_uri"].startswith(f"sqlite:///{ROOT}")
 
 
+def test_two_environments_are_read_in_turns(project: Path) -> None:
+    (project / "conf/base/globals.yml").write_text("data: data")
+    (project / "conf/ci/globals.yml").write_text("data: quick")
+    (project / "conf/base/parameters_z.yml").write_text("z: ${globals:data}")
+    base, quick = project_config(project), project_config(project, env="ci")
+    read = [conf["parameters"]["z"] for conf in (base, quick, base)]
+    assert read == ["data", "quick", "data"]
+
+
 def test_an_environment_changes_single_knobs(project: Path) -> None:
     conf = project_config(project, env="ci")
     assert conf["parameters"]["x"] == {"depth": 6, "search": {"trials": 2, "folds": 3}}

@@ -9,6 +9,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from fin_kedro.project.config import project_config
 from fin_kedro.project.evidence import (
     content_hashes,
     load_json,
@@ -104,6 +105,14 @@ def test_missing_policy(tmp_path: Path) -> None:
 
 def test_policy_is_read_with_its_environment(project: Path) -> None:
     assert open_policy(project_path=project)["gates"]["FAI-AIR"]["limits"]["min"] == 0.8
+
+
+def test_a_catalog_is_that_of_the_conf_which_is_open(project: Path) -> None:
+    (project / "conf/other").mkdir()
+    (project / "conf/other/catalog.yml").write_text("mine: {type: json.JSONDataset, filepath: m}")
+    catalog = open_catalog(project_path=project, loader=project_config(project, "other"))
+    assert "mine" in catalog
+    assert "mine" not in open_catalog(project_path=project)
 
 
 def test_policy_is_read_as_it_binds_a_workflow(project: Path) -> None:

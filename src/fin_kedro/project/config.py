@@ -68,6 +68,7 @@ class ProjectConfigLoader(OmegaConfigLoader):
     def __getitem__(self, key: str) -> Any:
         """Read a part of conf, written out for each workflow; resolvers mean this loader's."""
         _reading.loader = self
+        self._register_globals_resolver()  # Kedro does so once, and the last loader made wins
         found = super().__getitem__(key)
         if key == "catalog":
             return entries_for(found, self.workflows)

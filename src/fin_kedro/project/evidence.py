@@ -43,7 +43,10 @@ def open_catalog(
     Raises FileNotFoundError when `project_path` holds no conf for `env`, ValueError when a
     version is asked of a dataset that is unknown or not versioned.
     """
-    loader, root = loader or _loader(project_path, env), Path(project_path).resolve()
+    root = Path(project_path).resolve()
+    # a loader is a mapping, empty until somebody sets a part of it: it must not be asked whether
+    # it is true
+    loader = _loader(project_path, env) if loader is None else loader
     entries = {name: _located(_unwrapped(entry), root) for name, entry in loader["catalog"].items()}
     wanted = {name: version for name, version in (versions or {}).items() if version}
     _check_versioned(entries, wanted)
