@@ -39,9 +39,9 @@ def run(command: list[str]) -> dict[str, object]:
     process's children, adopted ones included, is the sum over all. Nothing is counted twice.
     """
     adopt()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: None)  # the command hears it, too, and ends by itself
     process = subprocess.Popen(command)
+    signal.signal(signal.SIGTERM, lambda *_: process.terminate())
+    signal.signal(signal.SIGINT, lambda *_: None)  # a terminal's Ctrl-C the command hears itself
     status, seconds, ended = None, 0.0, 0.0
     left: dict[str, float] = {}
     while True:

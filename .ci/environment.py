@@ -29,6 +29,8 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 OLDEST, NEWEST = (3, 11), (3, 13)
 HEARTBEAT = 20.0  # seconds between signs of life
+# a folder of packages whose bytecode serves here, where sources are the same (.ci/bytecode.py)
+BYTECODE = "FIN_KEDRO_BYTECODE"
 STAMP, BUILDING, LOG = "fin_kedro.stamp", "fin_kedro.building", "fin_kedro.log"
 COMPILE = [
     *("pip", "compile", "--universal", "--python-version", "3.11"),
@@ -232,7 +234,8 @@ def install(root: Path, log: Path) -> None:
     uv, env = install_uv(root, log), uv_environment(python, dict(os.environ))
     failed = True
     if uv:
-        options = ["--python", str(python), "--require-hashes", "--compile-bytecode"]
+        options = ["--python", str(python), "--require-hashes"]
+        options += [] if BYTECODE in os.environ else ["--compile-bytecode"]
         sync = [str(uv), "pip", "sync", *options, str(lock)]
         failed = bool(run(sync, log=log, env=env, note="installing"))
     if failed:
@@ -240,6 +243,11 @@ def install(root: Path, log: Path) -> None:
         command = [str(python), "-m", "pip", "install", "--require-hashes", "-r", str(lock)]
         if run(command, log=log, note="installing"):
             raise BuildError(f"Neither uv nor pip could install requirements.lock.\n{tail(log)}")
+    elif BYTECODE in os.environ:
+        import bytecode
+
+        new = next((root / ".venv/lib").glob("python*/site-packages"))
+        say(f"  bytecode of {bytecode.carry(Path(os.environ[BYTECODE]), new)} modules taken over")
     editable(root, uv, log)
 
 

@@ -40,3 +40,10 @@ def test_the_notebook_runs_to_its_end(
     code = [cell for cell in executed.cells if cell.cell_type == "code"]
     assert all(cell.execution_count for cell in code)  # sys.exit(0) would pass papermill
     first.keep(kept, (tmp_path / path.name).read_text("utf-8"))
+
+
+@pytest.mark.slow
+def test_what_was_trained_is_the_first_run_of_the_verification(trained: Path) -> None:
+    first.keep_run(ROOT, trained)
+    same = first.key(ROOT, first.WHOLE) == first.key(trained, first.WHOLE)
+    assert first.run_place(ROOT).is_dir() is same  # not where somebody has settings of their own
