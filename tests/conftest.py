@@ -17,7 +17,7 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, settings
 
-from tests import needs
+from tests import commands, needs
 
 # In a worker of xdist `__main__` has no file; pyspark takes that for its own doctests and exits.
 if not hasattr(sys.modules["__main__"], "__file__"):
@@ -77,18 +77,22 @@ def copy_project(target: Path) -> Path:
     return target
 
 
-def kedro(project: Path, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
-    """Run a kedro command in a project, as a person would type it."""
+def kedro(
+    project: Path, *arguments: str, cold: bool = False, **environment: str
+) -> subprocess.CompletedProcess[str]:
+    """Run a kedro command in a project, as a person would type it.
+
+    A server that has imported the libraries forks it, unless it is to be `cold`.
+    """
     inherited = {name: value for name, value in os.environ.items() if name not in OWN}
-    return subprocess.run(
-        [sys.executable, "-m", "kedro", *arguments],
-        cwd=project,
-        env={**inherited, **QUIET, "PYTHONPATH": str(project / "src"), **environment},
-        capture_output=True,
-        text=True,
-        timeout=600,
-        check=False,
-    )
+    return commands.run(
+        ["-m", "kedro", *arguments],
+        folder=project,
+        environment={
+            **inherited, **QUIET, "PYTHONPATH": str(project / "src"), **environment,
+        },
+        cold=cold,
+    )  # fmt: skip
 
 
 @contextlib.contextmanager
@@ -164,6 +168,7 @@ def pytest_collection_finish() -> None:
 def pytest_unconfigure() -> None:
     """End what was started for the tests of this process."""
     needs.stop()
+    commands.stop()
 
 
 @pytest.fixture(scope="session")

@@ -1,0 +1,209 @@
+"""Commands of tests: forked by the command server where that is the same, else started cold.
+
+Most commands cost more processor seconds for their imports than for what they do; the server
+(`tests.command_server`) has done them. A command is started cold when it is asked for, or when a
+library would read something else at import than it has read in the server: other threads,
+processor features, hash seed, other code of `fin_kedro.settle`.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import filecmp
+import functools
+import json
+import os
+import select
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import IO, Any
+
+from sealed_kernel.fixed import HASH_SEED, PLACE, PROCESSOR, THREADS, fixed_environment
+from sealed_kernel.warm_host import READ_ONCE, SET_BY_IMPORTS
+from tests import command_server
+
+ROOT = Path(__file__).parents[1]
+# Set for every command: of those that libraries read at import, these are put in place after it.
+SETTLED_LATER = {"PYTHONPATH", "PYTHONUNBUFFERED", "KEDRO_LOGGING_CONFIG"}
+# What the server has done in place of a project's own code, and `kedro` does before the imports.
+SETTLING = ("src/fin_kedro/__init__.py", "src/sealed_kernel/fixed.py")
+
+
+class Command:
+    """A running command of the server; of `subprocess.Popen` it has what tests use."""
+
+    def __init__(self, connection: socket.socket, arguments: Sequence[str]) -> None:
+        self.args = arguments
+        self.returncode: int | None = None
+        self._connection, self._received = connection, b""
+        self.pid = self._answer(None)["pid"]
+
+    def poll(self) -> int | None:
+        """The exit status, or None while it runs."""
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self.wait(0)
+        return self.returncode
+
+    def wait(self, timeout: float | None = None) -> int:
+        """The exit status, negative for a signal; raises TimeoutExpired."""
+        if self.returncode is None:
+            self.returncode = self._answer(timeout)["exit"]
+            self._connection.close()
+        return self.returncode
+
+    def send_signal(self, number: int) -> None:
+        """Signal the command; nothing when it has ended."""
+        if self.poll() is None:
+            os.kill(self.pid, number)
+
+    def kill(self) -> None:
+        """Kill the command, as `kill -9` does."""
+        self.send_signal(signal.SIGKILL)
+
+    def terminate(self) -> None:
+        """Ask the command to end."""
+        self.send_signal(signal.SIGTERM)
+
+    def _answer(self, timeout: float | None) -> dict[str, int]:
+        end = None if timeout is None else time.monotonic() + timeout
+        while b"\n" not in self._received:
+            left = None if end is None else max(0.0, end - time.monotonic())
+            if not select.select([self._connection], [], [], left)[0]:
+                raise subprocess.TimeoutExpired(list(self.args), timeout or 0)
+            more = self._connection.recv(1 << 10)
+            if not more:
+                raise RuntimeError("the command server has ended; its standard error says why")
+            self._received += more
+        line, _, self._received = self._received.partition(b"\n")
+        found: dict[str, int] = json.loads(line)
+        return found
+
+
+class CommandServer:
+    """The server's process, started when it is first needed; ends with the process that did."""
+
+    def __init__(self) -> None:
+        self.environment = dict(os.environ)
+        mine, its = socket.socketpair()
+        self._mine, self._lock = mine, threading.Lock()
+        place = {name: value for name, value in PLACE.items() if name != HASH_SEED}
+        environment = {**settled(self.environment), **place}
+        environment.pop("PYTHONPATH", None)
+        with its:
+            self._process = subprocess.Popen(
+                [sys.executable, command_server.__file__, str(its.fileno())],
+                cwd=ROOT, env=environment, pass_fds=[its.fileno()],
+                stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
+            )  # fmt: skip
+        self.pid = self._process.pid
+        if mine.recv(6) != b"ready\n":
+            raise RuntimeError("the command server did not start; its standard error says why")
+
+    def start(
+        self, arguments: Sequence[str], folder: Path, environment: Mapping[str, str],
+        streams: Sequence[int],
+    ) -> Command:  # fmt: skip
+        """Fork a command; `streams` are the handles of its standard input, output and error."""
+        mine, its = socket.socketpair()
+        request = {
+            "arguments": list(arguments),
+            "folder": str(folder.resolve()),
+            "environment": settled(environment) if _settles(arguments) else dict(environment),
+            "cores": sorted(os.sched_getaffinity(0)),
+        }
+        with its, self._lock:
+            text = json.dumps(request).encode() + b"\n"
+            sent = socket.send_fds(self._mine, [text], [its.fileno(), *streams])
+            self._mine.sendall(text[sent:])
+        return Command(mine, arguments)
+
+    def stop(self) -> None:
+        """End it, and every command of it."""
+        self._mine.close()
+        self._process.wait(10)
+
+
+def settled(environment: Mapping[str, str]) -> dict[str, str]:
+    """An environment as `fin_kedro.settle` leaves it before it lets libraries be imported."""
+    fixed = fixed_environment()
+    numeric = {name: fixed[name] for name in (*THREADS, *PROCESSOR)}
+    return {**numeric, **environment}
+
+
+def _settles(arguments: Sequence[str]) -> bool:
+    return list(arguments[:2]) == ["-m", "kedro"]
+
+
+@functools.cache
+def the_server() -> CommandServer:
+    """The server of this process of pytest."""
+    return CommandServer()
+
+
+def stop() -> None:
+    """End the server, if one was started."""
+    if the_server.cache_info().currsize:
+        the_server().stop()
+        the_server.cache_clear()
+
+
+def why_cold(folder: Path, environment: Mapping[str, str]) -> str:
+    """Why a forked command would not be what a cold one is; "" when it would."""
+    if sys.platform != "linux":
+        return "forks as Linux does"
+    here = the_server().environment
+    for name in sorted({*here, *environment} - SET_BY_IMPORTS - SETTLED_LATER):
+        if name.startswith(READ_ONCE) and here.get(name) != environment.get(name):
+            return f"{name} is {environment.get(name)!r} and was {here.get(name)!r}"
+    for name in SETTLING:
+        own = folder / name
+        if own.exists() and not filecmp.cmp(own, ROOT / name, shallow=False):
+            return f"{own} differs"
+    return ""
+
+
+def start(
+    arguments: Sequence[str], *, folder: Path, environment: Mapping[str, str],
+    stdout: int | IO[Any], stderr: int | IO[Any], cold: bool = False,
+) -> Command | subprocess.Popen[bytes]:  # fmt: skip
+    """Start `-m MODULE`, `-c CODE` or a script in a folder, as the interpreter of the tests would.
+
+    The streams are files or handles of files.
+    """
+    if cold or why_cold(folder, environment):
+        return subprocess.Popen(
+            [sys.executable, *arguments], cwd=folder, env=dict(environment),
+            stdin=subprocess.DEVNULL, stdout=stdout, stderr=stderr,
+        )  # fmt: skip
+    streams = [one if isinstance(one, int) else one.fileno() for one in (stdout, stderr)]
+    with Path(os.devnull).open("rb") as nothing:
+        return the_server().start(arguments, folder, environment, [nothing.fileno(), *streams])
+
+
+def run(
+    arguments: Sequence[str], *, folder: Path, environment: Mapping[str, str],
+    timeout: float = 600, cold: bool = False,
+) -> subprocess.CompletedProcess[str]:  # fmt: skip
+    """Run a command to its end, and return its status with what it wrote, as text."""
+    with tempfile.TemporaryFile() as stdout, tempfile.TemporaryFile() as stderr:
+        process = start(
+            arguments, folder=folder, environment=environment,
+            stdout=stdout, stderr=stderr, cold=cold,
+        )  # fmt: skip
+        try:
+            status = process.wait(timeout)
+        except BaseException:
+            process.kill()
+            raise
+        said = []
+        for file in (stdout, stderr):
+            file.seek(0)
+            said.append(file.read().decode())
+    return subprocess.CompletedProcess([sys.executable, *arguments], status, *said)
