@@ -7,18 +7,22 @@ imports nothing of `fin_kedro` and `sealed_kernel`: a copied and changed project
 
 `tests.commands` starts it and talks to it. One connection is one command: a line of JSON along
 with standard input, output and error; the answers are `{"pid": ...}` and `{"exit": status}`. A
-client that is gone takes its command with it, and the server ends when its first client does.
+client that is gone takes its command with it. The server imports when the first client comes, and
+ends when its standard input does.
 """
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import gc
 import importlib
+import inspect
 import io
 import json
 import os
 import runpy
+import select
 import selectors
 import signal
 import socket
@@ -27,7 +31,8 @@ import threading
 import time
 import warnings
 from pathlib import Path
-from typing import Any
+from types import ModuleType
+from typing import Any, NoReturn
 
 OWN = ("fin_kedro", "sealed_kernel", "tests")
 # What commands import, without what only a few of them need.
@@ -51,7 +56,7 @@ LIBRARIES = """
     sklearn.calibration sklearn.isotonic sklearn.linear_model sklearn.metrics
     sklearn.model_selection sklearn.preprocessing sqlglot sqlglot.optimizer threadpoolctl git
     IPython.core.interactiveshell
-""".split()
+"""
 # Threads that a fork leaves behind without harm: the allocator starts its own anew, and MLflow
 # imports Polars, which no command uses. DuckDB is no such library: a child that is forked from a
 # process with it dies at its end (`terminate called without an active exception`).
@@ -59,23 +64,33 @@ HARMLESS_THREADS = {"jemalloc_bg_thd", "polars-ooc-clea"}
 
 
 def main() -> None:
-    """Import, serve; in a forked child, run the command."""
+    """Wait for a client, import, serve; in a forked child, run the command."""
     server = socket.socket(fileno=int(sys.argv[1]))
     server.set_inheritable(False)
+    if 0 in select.select([0, server], [], [])[0]:
+        return
     del sys.path[0]  # the folder of this file
     found = dict(os.environ)
     with warnings.catch_warnings(record=True), contextlib.redirect_stderr(io.StringIO()):
-        for name in LIBRARIES:
+        for name in LIBRARIES.split():
             importlib.import_module(name)
+        warm_up()
     refuse_what_a_fork_must_not_have()
     set_by_imports = {k: v for k, v in os.environ.items() if found.get(k) != v}
     gc.collect()
     gc.freeze()  # what is shared stays shared: no collection writes to these pages
-    server.sendall(b"ready\n")
     request = Server(server).serve()
     if request is not None:
         os.environ.update({k: v for k, v in set_by_imports.items() if k not in os.environ})
-        run(request)
+        end(request)
+
+
+def warm_up() -> None:
+    """Fill what libraries keep of what never changes: files of modules, the grammar of conf."""
+    from omegaconf import OmegaConf
+
+    inspect.stack()  # dynaconf asks at each start of Kedro, and is answered from 4,000 modules
+    OmegaConf.to_container(OmegaConf.create({"a": "${b}", "b": 1}), resolve=True)
 
 
 def refuse_what_a_fork_must_not_have() -> None:
@@ -104,35 +119,35 @@ class Server:
         signal.set_wakeup_fd(self._wake)
         signal.signal(signal.SIGCHLD, lambda *_: None)
         signal.signal(signal.SIGINT, signal.SIG_IGN)  # of a terminal: the client ends it
-        for source in (self._woken, self._server):
+        for source in (0, self._woken, self._server):
             self._selector.register(source, selectors.EVENT_READ)
         while True:
             for key, _ in self._selector.select():
-                if key.fileobj is self._server:
-                    request = self._accept()
-                    if request is not None:
-                        return request
+                if key.fileobj == 0:
+                    self._end()
                 elif key.fileobj == self._woken:
                     os.read(self._woken, 4096)
                     self._reap()
-                else:
+                elif key.fileobj is not self._server:
                     self._forget(key.fileobj)
+                elif (request := self._accept()) is not None:
+                    return request
 
     def _accept(self) -> dict[str, Any] | None:
-        data, handles, _, _ = socket.recv_fds(self._server, 1 << 20, 4)
-        if not data:
-            self._end()
-        text = data
-        while not text.endswith(b"\n"):
-            text += self._server.recv(1 << 20)
+        connection, _ = self._server.accept()
+        text, streams, _, _ = socket.recv_fds(connection, 1 << 20, 3)
+        while text and not text.endswith(b"\n"):
+            more = connection.recv(1 << 20)
+            text = text + more if more else b""
+        if not text:
+            connection.close()
+            return None
         request: dict[str, Any] = json.loads(text)
-        client, *streams = handles
-        connection = socket.socket(fileno=client)
         parent, pid = os.getpid(), os.fork()
         if pid == 0:
             _end_with_parent(parent)
-            self._leave(connection)
-            settle(request, streams)
+            self._leave(connection, streams)
+            settle(request)
             return request
         for stream in streams:
             os.close(stream)
@@ -141,8 +156,11 @@ class Server:
         _tell(connection, pid=pid)
         return None
 
-    def _leave(self, connection: socket.socket) -> None:
+    def _leave(self, connection: socket.socket, streams: list[int]) -> None:
         """In the child: the server's sockets, pipes and signals are not the command's."""
+        for stream, target in zip(streams, (0, 1, 2), strict=True):
+            os.dup2(stream, target)
+            os.close(stream)
         signal.set_wakeup_fd(-1)
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
         signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -199,12 +217,9 @@ def _end_with_parent(parent: int) -> None:
         os._exit(1)
 
 
-def settle(request: dict[str, Any], streams: list[int]) -> None:
+def settle(request: dict[str, Any]) -> None:
     """Make the forked process what a newly started interpreter would be."""
     os.setsid()
-    for stream, target in zip(streams, (0, 1, 2), strict=True):
-        os.dup2(stream, target)
-        os.close(stream)
     os.environ.clear()
     os.environ.update(request["environment"])
     time.tzset()
@@ -230,13 +245,40 @@ def run(request: dict[str, Any]) -> None:
         runpy.run_module(rest[0], run_name="__main__", alter_sys=True)
     elif kind == "-c":
         sys.argv = ["-c", *rest[1:]]
-        main = sys.modules["__main__"].__dict__
-        main.clear()
-        main.update(__name__="__main__", __builtins__=__builtins__)
-        exec(compile(rest[0], "<string>", "exec"), main)
+        sys.modules["__main__"] = main_module = ModuleType("__main__")
+        exec(compile(rest[0], "<string>", "exec"), main_module.__dict__)
     else:
         sys.argv = [kind, *rest]
         runpy.run_path(kind, run_name="__main__")
+
+
+def end(request: dict[str, Any]) -> NoReturn:
+    """Run the command and end as the interpreter does, but leave the memory to the system.
+
+    To tear down what was imported would touch, and so copy, all that is shared with the server.
+    """
+    status: object = 0
+    try:
+        run(request)
+    except SystemExit as error:
+        status = error.code
+    except KeyboardInterrupt:
+        status = -signal.SIGINT
+    except BaseException:
+        sys.excepthook(*sys.exc_info())  # type: ignore[arg-type]
+        status = 1
+    if status is not None and not isinstance(status, int):
+        print(status, file=sys.stderr)
+        status = 1
+    threading._shutdown()  # type: ignore[attr-defined]
+    atexit._run_exitfuncs()
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(OSError, ValueError):
+            stream.flush()
+    if status == -signal.SIGINT:
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
+        os.kill(os.getpid(), signal.SIGINT)
+    os._exit(int(status or 0) & 0xFF)
 
 
 if __name__ == "__main__":

@@ -19,9 +19,9 @@ import socket
 import subprocess
 import sys
 import tempfile
-import threading
 import time
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
@@ -30,6 +30,7 @@ from sealed_kernel.warm_host import READ_ONCE, SET_BY_IMPORTS
 from tests import command_server
 
 ROOT = Path(__file__).parents[1]
+ADDRESS = "FIN_KEDRO_TEST_COMMANDS"  # the folder of the server, for processes of pytest-xdist
 # Set for every command: of those that libraries read at import, these are put in place after it.
 SETTLED_LATER = {"PYTHONPATH", "PYTHONUNBUFFERED", "KEDRO_LOGGING_CONFIG"}
 # What the server has done in place of a project's own code, and `kedro` does before the imports.
@@ -87,47 +88,46 @@ class Command:
 
 
 class CommandServer:
-    """The server's process, started when it is first needed; ends with the process that did."""
+    """The server's process. It ends with the process that started it, or when it is stopped."""
 
     def __init__(self) -> None:
-        self.environment = dict(os.environ)
-        mine, its = socket.socketpair()
-        self._mine, self._lock = mine, threading.Lock()
+        self._folder = tempfile.TemporaryDirectory(prefix="fin-kedro-commands-")
+        self.place = Place(Path(self._folder.name))
         place = {name: value for name, value in PLACE.items() if name != HASH_SEED}
-        environment = {**settled(self.environment), **place}
+        environment = {**settled(os.environ), **place}
         environment.pop("PYTHONPATH", None)
-        with its:
+        self.place.environment.write_text(json.dumps(dict(os.environ)))
+        with socket.socket(socket.AF_UNIX) as listening:
+            listening.bind(str(self.place.socket))
+            listening.listen(64)
             self._process = subprocess.Popen(
-                [sys.executable, command_server.__file__, str(its.fileno())],
-                cwd=ROOT, env=environment, pass_fds=[its.fileno()],
-                stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
+                [sys.executable, command_server.__file__, str(listening.fileno())],
+                cwd=ROOT, env=environment, pass_fds=[listening.fileno()],
+                stdin=subprocess.PIPE, stdout=subprocess.DEVNULL,
             )  # fmt: skip
         self.pid = self._process.pid
-        if mine.recv(6) != b"ready\n":
-            raise RuntimeError("the command server did not start; its standard error says why")
-
-    def start(
-        self, arguments: Sequence[str], folder: Path, environment: Mapping[str, str],
-        streams: Sequence[int],
-    ) -> Command:  # fmt: skip
-        """Fork a command; `streams` are the handles of its standard input, output and error."""
-        mine, its = socket.socketpair()
-        request = {
-            "arguments": list(arguments),
-            "folder": str(folder.resolve()),
-            "environment": settled(environment) if _settles(arguments) else dict(environment),
-            "cores": sorted(os.sched_getaffinity(0)),
-        }
-        with its, self._lock:
-            text = json.dumps(request).encode() + b"\n"
-            sent = socket.send_fds(self._mine, [text], [its.fileno(), *streams])
-            self._mine.sendall(text[sent:])
-        return Command(mine, arguments)
 
     def stop(self) -> None:
         """End it, and every command of it."""
-        self._mine.close()
-        self._process.wait(10)
+        self._process.communicate()
+        self._folder.cleanup()
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a server is reached: a folder that only this user can enter."""
+
+    folder: Path
+
+    @property
+    def socket(self) -> Path:
+        """Commands are asked for here."""
+        return self.folder / "socket"
+
+    @property
+    def environment(self) -> Path:
+        """The variables of the process that started the server, before they were settled."""
+        return self.folder / "environment.json"
 
 
 def settled(environment: Mapping[str, str]) -> dict[str, str]:
@@ -141,24 +141,39 @@ def _settles(arguments: Sequence[str]) -> bool:
     return list(arguments[:2]) == ["-m", "kedro"]
 
 
-@functools.cache
-def the_server() -> CommandServer:
-    """The server of this process of pytest."""
-    return CommandServer()
+_servers: list[CommandServer] = []
+
+
+def serve() -> None:
+    """Start the server for this process and for those that it will start."""
+    if ADDRESS not in os.environ:
+        _servers.append(CommandServer())
+        os.environ[ADDRESS] = str(_servers[0].place.folder)
 
 
 def stop() -> None:
-    """End the server, if one was started."""
-    if the_server.cache_info().currsize:
-        the_server().stop()
-        the_server.cache_clear()
+    """End the server, if this process started it."""
+    while _servers:
+        del os.environ[ADDRESS]
+        _servers.pop().stop()
+
+
+def _place() -> Place:
+    serve()
+    return Place(Path(os.environ[ADDRESS]))
+
+
+@functools.cache
+def _found_by_server(place: Place) -> dict[str, str]:
+    found: dict[str, str] = json.loads(place.environment.read_text())
+    return found
 
 
 def why_cold(folder: Path, environment: Mapping[str, str]) -> str:
     """Why a forked command would not be what a cold one is; "" when it would."""
     if sys.platform != "linux":
         return "forks as Linux does"
-    here = the_server().environment
+    here = _found_by_server(_place())
     for name in sorted({*here, *environment} - SET_BY_IMPORTS - SETTLED_LATER):
         if name.startswith(READ_ONCE) and here.get(name) != environment.get(name):
             return f"{name} is {environment.get(name)!r} and was {here.get(name)!r}"
@@ -184,7 +199,25 @@ def start(
         )  # fmt: skip
     streams = [one if isinstance(one, int) else one.fileno() for one in (stdout, stderr)]
     with Path(os.devnull).open("rb") as nothing:
-        return the_server().start(arguments, folder, environment, [nothing.fileno(), *streams])
+        return _forked(arguments, folder, environment, [nothing.fileno(), *streams])
+
+
+def _forked(
+    arguments: Sequence[str], folder: Path, environment: Mapping[str, str], streams: list[int]
+) -> Command:
+    """Let the server fork a command; `streams`: handles of standard input, output and error."""
+    request = {
+        "arguments": list(arguments),
+        "folder": str(folder.resolve()),
+        "environment": settled(environment) if _settles(arguments) else dict(environment),
+        "cores": sorted(os.sched_getaffinity(0)),
+    }
+    text = json.dumps(request).encode() + b"\n"
+    connection = socket.socket(socket.AF_UNIX)
+    connection.connect(str(_place().socket))
+    sent = socket.send_fds(connection, [text], streams)
+    connection.sendall(text[sent:])
+    return Command(connection, arguments)
 
 
 def run(

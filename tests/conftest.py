@@ -84,7 +84,8 @@ def kedro(
 
     A server that has imported the libraries forks it, unless it is to be `cold`.
     """
-    inherited = {name: value for name, value in os.environ.items() if name not in OWN}
+    apart = {*OWN, commands.ADDRESS}
+    inherited = {name: value for name, value in os.environ.items() if name not in apart}
     return commands.run(
         ["-m", "kedro", *arguments],
         folder=project,
@@ -149,9 +150,11 @@ def _fixtures(item: pytest.Item) -> list[str]:
     return list(getattr(item, "fixturenames", []))
 
 
+@pytest.hookimpl(tryfirst=True)
 def pytest_sessionstart() -> None:
-    """Compile the code once, for all copies that tests make of it."""
+    """Compile the code once, for all copies that tests make of it; serve commands."""
     compileall.compile_dir(ROOT / "src", quiet=1)
+    commands.serve()  # before xdist starts its workers, so that they share it
 
 
 def pytest_collection_finish() -> None:
