@@ -225,11 +225,13 @@ def settle(request: dict[str, Any]) -> None:
     time.tzset()
     os.sched_setaffinity(0, request["cores"])
     os.chdir(request["folder"])
-    first = {"-m": request["folder"], "-c": ""}.get(request["arguments"][0])
-    if first is None:
-        first = str(Path(request["arguments"][0]).parent)
+    kind, *rest = request["arguments"]
+    first = {"-m": [request["folder"]], "-c": [""], "-P": []}.get(kind, [str(Path(kind).parent)])
     added = os.environ.get("PYTHONPATH", "").split(os.pathsep)
-    sys.path[:0] = [first, *(path for path in added if path)]
+    sys.path[:0] = [*first, *(path for path in added if path)]
+    sys.dont_write_bytecode = bool(os.environ.get("PYTHONDONTWRITEBYTECODE"))
+    if kind == "-P":  # no folder of its own before the others
+        request["arguments"] = rest
     import numpy as np
     from kedro.framework.project import LOGGING
 

@@ -20,10 +20,11 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
+from unittest.mock import patch
 
 from sealed_kernel.fixed import HASH_SEED, PLACE, PROCESSOR, THREADS, fixed_environment
 from sealed_kernel.warm_host import READ_ONCE, SET_BY_IMPORTS
@@ -31,8 +32,11 @@ from tests import command_server
 
 ROOT = Path(__file__).parents[1]
 ADDRESS = "FIN_KEDRO_TEST_COMMANDS"  # the folder of the server, for processes of pytest-xdist
-# Set for every command: of those that libraries read at import, these are put in place after it.
-SETTLED_LATER = {"PYTHONPATH", "PYTHONUNBUFFERED", "KEDRO_LOGGING_CONFIG"}
+# Of those that libraries read at import: a forked command obeys these all the same.
+OBEYED = {
+    *("PYTHONPATH", "PYTHONUNBUFFERED", "PYTHONDONTWRITEBYTECODE", "PYTHONSAFEPATH"),
+    *("FIN_KEDRO_THREADS", "KEDRO_LOGGING_CONFIG"),
+}
 # What the server has done in place of a project's own code, and `kedro` does before the imports.
 SETTLING = ("src/fin_kedro/__init__.py", "src/sealed_kernel/fixed.py")
 
@@ -93,10 +97,8 @@ class CommandServer:
     def __init__(self) -> None:
         self._folder = tempfile.TemporaryDirectory(prefix="fin-kedro-commands-")
         self.place = Place(Path(self._folder.name))
-        place = {name: value for name, value in PLACE.items() if name != HASH_SEED}
-        environment = {**settled(os.environ), **place}
-        environment.pop("PYTHONPATH", None)
-        self.place.environment.write_text(json.dumps(dict(os.environ)))
+        environment = {n: v for n, v in settled(os.environ).items() if n not in OBEYED}
+        self.place.environment.write_text(json.dumps(environment))
         with socket.socket(socket.AF_UNIX) as listening:
             listening.bind(str(self.place.socket))
             listening.listen(64)
@@ -126,7 +128,7 @@ class Place:
 
     @property
     def environment(self) -> Path:
-        """The variables of the process that started the server, before they were settled."""
+        """The variables that libraries found when the server imported them."""
         return self.folder / "environment.json"
 
 
@@ -134,11 +136,14 @@ def settled(environment: Mapping[str, str]) -> dict[str, str]:
     """An environment as `fin_kedro.settle` leaves it before it lets libraries be imported."""
     fixed = fixed_environment()
     numeric = {name: fixed[name] for name in (*THREADS, *PROCESSOR)}
-    return {**numeric, **environment}
+    place = {name: value for name, value in PLACE.items() if name != HASH_SEED}
+    return {**numeric, **environment, **place}
 
 
-def _settles(arguments: Sequence[str]) -> bool:
-    return list(arguments[:2]) == ["-m", "kedro"]
+def _in_force(arguments: Sequence[str], environment: Mapping[str, str]) -> dict[str, str]:
+    """What libraries find when a command imports them: `kedro` settles it before."""
+    settles = list(arguments[:2]) == ["-m", "kedro"]
+    return settled(environment) if settles else dict(environment)
 
 
 _servers: list[CommandServer] = []
@@ -169,14 +174,14 @@ def _found_by_server(place: Place) -> dict[str, str]:
     return found
 
 
-def why_cold(folder: Path, environment: Mapping[str, str]) -> str:
+def why_cold(arguments: Sequence[str], folder: Path, environment: Mapping[str, str]) -> str:
     """Why a forked command would not be what a cold one is; "" when it would."""
     if sys.platform != "linux":
         return "forks as Linux does"
-    here = _found_by_server(_place())
-    for name in sorted({*here, *environment} - SET_BY_IMPORTS - SETTLED_LATER):
-        if name.startswith(READ_ONCE) and here.get(name) != environment.get(name):
-            return f"{name} is {environment.get(name)!r} and was {here.get(name)!r}"
+    here, there = _found_by_server(_place()), _in_force(arguments, environment)
+    for name in sorted({*here, *there} - SET_BY_IMPORTS - OBEYED):
+        if name.startswith(READ_ONCE) and here.get(name) != there.get(name):
+            return f"{name} is {there.get(name)!r} and was {here.get(name)!r}"
     for name in SETTLING:
         own = folder / name
         if own.exists() and not filecmp.cmp(own, ROOT / name, shallow=False):
@@ -188,11 +193,11 @@ def start(
     arguments: Sequence[str], *, folder: Path, environment: Mapping[str, str],
     stdout: int | IO[Any], stderr: int | IO[Any], cold: bool = False,
 ) -> Command | subprocess.Popen[bytes]:  # fmt: skip
-    """Start `-m MODULE`, `-c CODE` or a script in a folder, as the interpreter of the tests would.
+    """Start `-m MODULE`, `-c CODE` or `[-P] SCRIPT` in a folder, as the tests' interpreter would.
 
     The streams are files or handles of files.
     """
-    if cold or why_cold(folder, environment):
+    if cold or why_cold(arguments, folder, environment):
         return subprocess.Popen(
             [sys.executable, *arguments], cwd=folder, env=dict(environment),
             stdin=subprocess.DEVNULL, stdout=stdout, stderr=stderr,
@@ -209,7 +214,7 @@ def _forked(
     request = {
         "arguments": list(arguments),
         "folder": str(folder.resolve()),
-        "environment": settled(environment) if _settles(arguments) else dict(environment),
+        "environment": _in_force(arguments, environment),
         "cores": sorted(os.sched_getaffinity(0)),
     }
     text = json.dumps(request).encode() + b"\n"
@@ -240,3 +245,27 @@ def run(
             file.seek(0)
             said.append(file.read().decode())
     return subprocess.CompletedProcess([sys.executable, *arguments], status, *said)
+
+
+@contextlib.contextmanager
+def forking(script: str) -> Iterator[None]:
+    """Let the server fork what the code under test starts by `subprocess.run`: runs of a script."""
+    real = subprocess.run
+
+    def run_forked(command: Any, **options: Any) -> Any:
+        folder, environment = options.get("cwd"), options.get("env")
+        own = isinstance(command, list) and command[0] == sys.executable and folder and environment
+        if not own or not any(Path(word).name == script for word in command[1:3]):
+            return real(command, **options)
+        process = start(
+            command[1:], folder=Path(folder), environment=environment,
+            stdout=options["stdout"], stderr=options["stderr"],
+        )  # fmt: skip
+        try:
+            return subprocess.CompletedProcess(command, process.wait(options.get("timeout")))
+        except BaseException:
+            process.kill()
+            raise
+
+    with patch.object(subprocess, "run", run_forked):
+        yield

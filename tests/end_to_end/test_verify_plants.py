@@ -28,6 +28,7 @@ from fin_kedro.seals.seal import SealError, find_seal, make_seal, read_seal
 from fin_kedro.storage.canonical import content_hash, json_hash
 from fin_kedro.verification.conditions import World
 from fin_kedro.verification.verify import Verification, Verifier, open_sealed
+from tests.commands import forking
 from tests.conftest import kedro
 from tests.end_to_end.tiny_project import RAW, VERSION, applications, make_tiny, replace
 
@@ -338,7 +339,7 @@ def found(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Found]:
 
 def find_all(folder: Path) -> dict[str, Found]:
     sealed = seal_runs(folder)
-    with ThreadPoolExecutor(2) as pool:
+    with forking("rerun.py"), ThreadPoolExecutor(2) as pool:
         waiting = {p.name: pool.submit(find, p, sealed[p.run], folder) for p in PLANTS}
         return {name: future.result() for name, future in waiting.items()}
 
