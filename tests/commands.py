@@ -1,9 +1,10 @@
 """Commands of tests: forked by the command server where that is the same, else started cold.
 
 Most commands cost more processor seconds for their imports than for what they do; the server
-(`tests.command_server`) has done them. A command is started cold when it is asked for, or when a
-library would read something else at import than it has read in the server: other threads,
-processor features, hash seed, other code of `fin_kedro.settle`.
+(`tests.command_server`) has done them, and another (`tests.kernel_server`) those of notebooks. A
+command is started cold when it is asked for, or when a library would read something else at
+import than it has read in the server: other threads, processor features, hash seed, other code of
+`fin_kedro.settle`.
 """
 
 from __future__ import annotations
@@ -27,8 +28,10 @@ from typing import IO, Any
 from unittest.mock import patch
 
 from sealed_kernel.fixed import HASH_SEED, PLACE, PROCESSOR, THREADS, fixed_environment
+from sealed_kernel.warm import ADDRESS as WARM_HOST
+from sealed_kernel.warm import _start_environment
 from sealed_kernel.warm_host import READ_ONCE, SET_BY_IMPORTS
-from tests import command_server
+from tests import command_server, kernel_server
 
 ROOT = Path(__file__).parents[1]
 ADDRESS = "FIN_KEDRO_TEST_COMMANDS"  # the folder of the server, for processes of pytest-xdist
@@ -91,28 +94,43 @@ class Command:
         return found
 
 
-class CommandServer:
-    """The server's process. It ends with the process that started it, or when it is stopped."""
+class Servers:
+    """The servers of commands and of kernels; they end with the process that started them."""
 
     def __init__(self) -> None:
         self._folder = tempfile.TemporaryDirectory(prefix="fin-kedro-commands-")
         self.place = Place(Path(self._folder.name))
-        environment = {n: v for n, v in settled(os.environ).items() if n not in OBEYED}
+        environment = _without(OBEYED, settled(os.environ))
         self.place.environment.write_text(json.dumps(environment))
-        with socket.socket(socket.AF_UNIX) as listening:
-            listening.bind(str(self.place.socket))
-            listening.listen(64)
-            self._process = subprocess.Popen(
-                [sys.executable, command_server.__file__, str(listening.fileno())],
-                cwd=ROOT, env=environment, pass_fds=[listening.fileno()],
-                stdin=subprocess.PIPE, stdout=subprocess.DEVNULL,
-            )  # fmt: skip
-        self.pid = self._process.pid
+        # what kernels are started with: the project's kernel specification over this environment
+        kernels = _without(OBEYED, _start_environment(None))
+        self.processes = [
+            _serving(self.place.socket, command_server.__file__, environment),
+            _serving(self.place.kernels, kernel_server.__file__, kernels),
+        ]
 
     def stop(self) -> None:
-        """End it, and every command of it."""
-        self._process.communicate()
+        """End them, and every command and kernel of them."""
+        for process in self.processes:
+            process.communicate()
         self._folder.cleanup()
+
+
+def _without(names: set[str], environment: Mapping[str, str]) -> dict[str, str]:
+    return {name: value for name, value in environment.items() if name not in names}
+
+
+def _serving(address: Path, script: str, environment: Mapping[str, str]) -> subprocess.Popen[bytes]:
+    """Start a server; it imports when a client comes, and ends when its standard input does."""
+    with socket.socket(socket.AF_UNIX) as listening:
+        listening.bind(str(address))
+        listening.listen(64)
+        path = os.pathsep.join((str(ROOT / "src"), str(ROOT)))
+        return subprocess.Popen(
+            [sys.executable, script, str(listening.fileno()), path],
+            cwd=ROOT, env=environment, pass_fds=[listening.fileno()],
+            stdin=subprocess.PIPE, stdout=subprocess.DEVNULL,
+        )  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -125,6 +143,11 @@ class Place:
     def socket(self) -> Path:
         """Commands are asked for here."""
         return self.folder / "socket"
+
+    @property
+    def kernels(self) -> Path:
+        """Kernels are asked for here, as of a warm host."""
+        return self.folder / "kernels"
 
     @property
     def environment(self) -> Path:
@@ -146,13 +169,13 @@ def _in_force(arguments: Sequence[str], environment: Mapping[str, str]) -> dict[
     return settled(environment) if settles else dict(environment)
 
 
-_servers: list[CommandServer] = []
+_servers: list[Servers] = []
 
 
 def serve() -> None:
     """Start the server for this process and for those that it will start."""
     if ADDRESS not in os.environ:
-        _servers.append(CommandServer())
+        _servers.append(Servers())
         os.environ[ADDRESS] = str(_servers[0].place.folder)
 
 
@@ -214,7 +237,7 @@ def _forked(
     request = {
         "arguments": list(arguments),
         "folder": str(folder.resolve()),
-        "environment": _in_force(arguments, environment),
+        "environment": {**_in_force(arguments, environment), WARM_HOST: str(_place().kernels)},
         "cores": sorted(os.sched_getaffinity(0)),
     }
     text = json.dumps(request).encode() + b"\n"
