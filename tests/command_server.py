@@ -230,6 +230,8 @@ def settle(request: dict[str, Any]) -> None:
     added = os.environ.get("PYTHONPATH", "").split(os.pathsep)
     sys.path[:0] = [*first, *(path for path in added if path)]
     sys.dont_write_bytecode = bool(os.environ.get("PYTHONDONTWRITEBYTECODE"))
+    for stream in (sys.stdout, sys.stderr):
+        stream.reconfigure(line_buffering=bool(os.environ.get("PYTHONUNBUFFERED")))  # type: ignore
     if kind == "-P":  # no folder of its own before the others
         request["arguments"] = rest
     import numpy as np
@@ -264,11 +266,9 @@ def end(request: dict[str, Any]) -> NoReturn:
         run(request)
     except SystemExit as error:
         status = error.code
-    except KeyboardInterrupt:
-        status = -signal.SIGINT
-    except BaseException:
+    except BaseException as error:
         sys.excepthook(*sys.exc_info())  # type: ignore[arg-type]
-        status = 1
+        status = -signal.SIGINT if isinstance(error, KeyboardInterrupt) else 1
     if status is not None and not isinstance(status, int):
         print(status, file=sys.stderr)
         status = 1

@@ -79,6 +79,10 @@ class Command:
         """Ask the command to end."""
         self.send_signal(signal.SIGTERM)
 
+    def close(self) -> None:
+        """Let go of it: what still runs is killed, with all that it has started."""
+        self._connection.close()
+
     def _answer(self, timeout: float | None) -> dict[str, int]:
         end = None if timeout is None else time.monotonic() + timeout
         while b"\n" not in self._received:
@@ -263,6 +267,9 @@ def run(
         except BaseException:
             process.kill()
             raise
+        finally:
+            if isinstance(process, Command):
+                process.close()
         said = []
         for file in (stdout, stderr):
             file.seek(0)
