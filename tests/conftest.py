@@ -17,7 +17,7 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, settings
 
-from tests import needs
+from tests import commands, needs
 
 # In a worker of xdist `__main__` has no file; pyspark takes that for its own doctests and exits.
 if not hasattr(sys.modules["__main__"], "__file__"):
@@ -77,18 +77,23 @@ def copy_project(target: Path) -> Path:
     return target
 
 
-def kedro(project: Path, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
-    """Run a kedro command in a project, as a person would type it."""
-    inherited = {name: value for name, value in os.environ.items() if name not in OWN}
-    return subprocess.run(
-        [sys.executable, "-m", "kedro", *arguments],
-        cwd=project,
-        env={**inherited, **QUIET, "PYTHONPATH": str(project / "src"), **environment},
-        capture_output=True,
-        text=True,
-        timeout=600,
-        check=False,
-    )
+def kedro(
+    project: Path, *arguments: str, cold: bool = False, **environment: str
+) -> subprocess.CompletedProcess[str]:
+    """Run a kedro command in a project, as a person would type it.
+
+    A server that has imported the libraries forks it, unless it is to be `cold`.
+    """
+    apart = {*OWN, commands.ADDRESS}
+    inherited = {name: value for name, value in os.environ.items() if name not in apart}
+    return commands.run(
+        ["-m", "kedro", *arguments],
+        folder=project,
+        environment={
+            **inherited, **QUIET, "PYTHONPATH": str(project / "src"), **environment,
+        },
+        cold=cold,
+    )  # fmt: skip
 
 
 @contextlib.contextmanager
@@ -145,9 +150,11 @@ def _fixtures(item: pytest.Item) -> list[str]:
     return list(getattr(item, "fixturenames", []))
 
 
+@pytest.hookimpl(tryfirst=True)
 def pytest_sessionstart() -> None:
-    """Compile the code once, for all copies that tests make of it."""
+    """Compile the code once, for all copies that tests make of it; serve commands."""
     compileall.compile_dir(ROOT / "src", quiet=1)
+    commands.serve()  # before xdist starts its workers, so that they share it
 
 
 def pytest_collection_finish() -> None:
@@ -164,6 +171,7 @@ def pytest_collection_finish() -> None:
 def pytest_unconfigure() -> None:
     """End what was started for the tests of this process."""
     needs.stop()
+    commands.stop()
 
 
 @pytest.fixture(scope="session")

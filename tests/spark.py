@@ -13,10 +13,15 @@ from tests.conftest import ROOT
 needs_java = pytest.mark.usefixtures("java")
 
 
+# A session of seconds: the second compiler would work as long as the tables, and is never repaid.
+QUICK = {"spark.driver.extraJavaOptions": "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC"}
+
+
 def settings() -> dict[str, Any]:
     """Return the ``connection`` of datasets under ``--env spark``, with less memory."""
     conf = yaml.safe_load((ROOT / "conf/spark/globals.yml").read_text())
-    return {**conf["engine"], "spark.driver.memory": "1g", "spark.sql.shuffle.partitions": 2}
+    few = {"spark.driver.memory": "1g", "spark.sql.shuffle.partitions": 2}
+    return {**conf["engine"], **few, **QUICK}
 
 
 def dataset(path: Path, **more: Any) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import random
@@ -9,10 +10,10 @@ import re
 import shlex
 import sqlite3
 import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import IO, Any
 
 import pytest
 
@@ -22,6 +23,7 @@ from fin_kedro.project.evidence import open_catalog
 from fin_kedro.seals.seal import check_seal, read_seal
 from fin_kedro.storage.canonical import content_hash
 from fin_kedro.storage.whole_versions import DRAFTS
+from tests.commands import Command, settled, start
 from tests.conftest import QUIET, kedro, one_core
 from tests.end_to_end import dying
 
@@ -110,33 +112,42 @@ def drafts(data: Path) -> list[Path]:
     return sorted(data.rglob(f"{DRAFTS}*"))
 
 
-def started(project: Path, *command: str) -> subprocess.Popen[str]:
+def started(project: Path, stderr: int, *command: str) -> Command | subprocess.Popen[bytes]:
     environment = {**os.environ, **QUIET, "PYTHONPATH": str(project / "src")}
-    return subprocess.Popen(
-        [sys.executable, *command], cwd=project, env=environment, text=True,
-        stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
-    )  # fmt: skip
+    with Path(os.devnull).open("wb") as nothing:
+        return start(
+            command, folder=project, environment=settled(environment),
+            stdout=nothing, stderr=stderr,
+        )  # fmt: skip
+
+
+@contextlib.contextmanager
+def listening(project: Path, *command: str) -> Iterator[tuple[Any, IO[str]]]:
+    """A command that was started, and what it says, as it says it."""
+    reader, writer = os.pipe()
+    process = started(project, writer, *command)
+    os.close(writer)
+    with os.fdopen(reader) as said:
+        yield process, said
 
 
 def kill_after(project: Path, nodes: int, wait: float) -> None:
     """Kill a run a moment after it finished so many nodes."""
-    process = started(project, "-m", "kedro", *RUN)
-    assert process.stderr is not None
-    said: list[str] = []
-    while sum(bool(re.match(r" +\d+/\d+ credit", line)) for line in said) < nodes:
-        said.append(process.stderr.readline())
-        assert said[-1], f"the run ended before it was killed: {''.join(said)}"
-    time.sleep(wait)
-    process.kill()
-    process.stderr.close()
+    with listening(project, "-m", "kedro", *RUN) as (process, stderr):
+        said: list[str] = []
+        while sum(bool(re.match(r" +\d+/\d+ credit", line)) for line in said) < nodes:
+            said.append(stderr.readline())
+            assert said[-1], f"the run ended before it was killed: {''.join(said)}"
+        time.sleep(wait)
+        process.kill()
     assert process.wait() == -9
 
 
 def kill_at_step(project: Path, step: int) -> None:
     """Kill a run in front of a step in its data folder."""
-    process = started(project, dying.__file__, str(step), str(project / "data/0"), *RUN)
-    assert process.stderr is not None
-    said = process.stderr.read()
+    command = (dying.__file__, str(step), str(project / "data/0"), *RUN)
+    with listening(project, *command) as (process, stderr):
+        said = stderr.read()
     assert process.wait() == -9, said
 
 

@@ -8,12 +8,13 @@ from pathlib import Path
 import ibis
 import pandas as pd
 import pytest
+import yaml
 
 from fin_kedro.governance.package import read_package
 from fin_kedro.models.batch_scoring import batch_scores
 from tests.conftest import copy_project, kedro
 from tests.end_to_end.evidence import newest, read_json
-from tests.spark import needs_java
+from tests.spark import QUICK, needs_java
 
 pytestmark = [needs_java, pytest.mark.slow]
 
@@ -23,11 +24,11 @@ def on_spark(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A project whose small environment computes on Spark: the whole workflow, then its history."""
     project = copy_project(tmp_path_factory.mktemp("spark") / "project")
     shutil.copytree(project / "conf/ci", project / "conf/small")
-    settings = (project / "conf/spark/globals.yml").read_text()
-    for old, new in (("4g", "2g"), ("partitions: 8", "partitions: 2")):  # 300 cards are few rows
-        assert old in settings
-        settings = settings.replace(old, new)
-    (project / "conf/small/globals.yml").write_text(settings)
+    conf = yaml.safe_load((project / "conf/spark/globals.yml").read_text())
+    few = {"spark.driver.memory": "2g", "spark.sql.shuffle.partitions": 2}  # 300 cards: few rows
+    assert few.keys() <= conf["engine"].keys()
+    conf["engine"] |= {**few, **QUICK}
+    (project / "conf/small/globals.yml").write_text(yaml.safe_dump(conf))
     for command in (
         ("--pipelines", "fraud_simulation,fraud"),
         ("--pipelines", "fraud_batch", "--params", "fraud.batch.model=candidate"),

@@ -30,6 +30,7 @@ from fin_kedro.verification.conditions import World
 from fin_kedro.verification.outcome import Verification
 from fin_kedro.verification.sealed_run import open_sealed
 from fin_kedro.verification.verify import Verifier
+from tests.commands import forking
 from tests.conftest import kedro
 from tests.end_to_end.tiny_project import RAW, VERSION, applications, make_tiny, replace
 
@@ -340,7 +341,7 @@ def found(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Found]:
 
 def find_all(folder: Path) -> dict[str, Found]:
     sealed = seal_runs(folder)
-    with ThreadPoolExecutor(2) as pool:
+    with forking("rerun.py"), ThreadPoolExecutor(2) as pool:
         waiting = {p.name: pool.submit(find, p, sealed[p.run], folder) for p in PLANTS}
         return {name: future.result() for name, future in waiting.items()}
 
