@@ -22,6 +22,7 @@ def bench_fraud_published_tables(say: Printer, tmp_path: Path) -> None:
             "groups": True,
             "trials": 6,
             "search_folds": 4,
+            "forest": 100,
             "replicates": 300,
         },
         cwd=str(NOTEBOOK.parent),
