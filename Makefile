@@ -47,7 +47,7 @@ run: environment ## train, explain and validate both models, credit and fraud (k
 test: environment ## every test, and every notebook's examples; FAST=1: what your change can reach
 	@$(BIN)/python -m pytest tests -n 3 --dist loadfile --no-loadscope-reorder $(if $(FAST),-p tests.fast)
 
-check: environment tools ## style, types, layers, notebooks in sync, docs, licences, no machine path
+check: environment tools ## style, types, layers, shape, notebooks, docs, licences, no machine path
 	@$(BIN)/python .ci/check.py
 
 format: environment tools ## format hand-written modules and notebooks, then export the notebooks
