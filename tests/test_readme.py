@@ -17,7 +17,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import QUIET, ROOT
+from tests.conftest import QUIET, ROOT, kedro
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 BIN = Path(sys.executable).parent
@@ -46,17 +46,22 @@ def environment(project: Path) -> dict[str, str]:
     }
 
 
-def typed(command: str, project: Path) -> str:
-    """Type a command; return what it printed."""
-    result = subprocess.run(
-        shlex.split(command),
-        cwd=project,
-        env=environment(project),
-        capture_output=True,
-        text=True,
-        timeout=300,
-        check=False,
-    )
+def typed(command: str, project: Path, *, shell: bool = False) -> str:
+    """Type a command, in a shell's environment or as `kedro` is typed; return what it printed."""
+    name, *arguments = shlex.split(command)
+    if shell:
+        result = subprocess.run(
+            [name, *arguments],
+            cwd=project,
+            env=environment(project),
+            capture_output=True,
+            text=True,
+            timeout=300,
+            check=False,
+        )
+    else:
+        assert name == "kedro"
+        result = kedro(project, *arguments)
     assert result.returncode == 0, f"{command}\n{result.stdout}{result.stderr}"
     return result.stdout
 
@@ -98,7 +103,7 @@ def wait_until_ready(process: subprocess.Popen[bytes], port: int) -> None:
 @pytest.mark.slow
 def test_commands_of_the_readme_end_in_a_decision(trained_copy: Path) -> None:
     approve, release, models, serve, score = commands()
-    assert "approved by Vera Lind" in typed(approve, trained_copy)
+    assert "approved by Vera Lind" in typed(approve, trained_copy, shell=True)
     assert "credit:latest" in serve
     assert "bentoml serve" in typed(release, trained_copy)
     assert "released" in typed(models, trained_copy)
