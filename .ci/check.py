@@ -26,7 +26,7 @@ CHECKS: dict[str, list[str]] = {
 MENDS = {
     "style (ruff)": "make format mends much of it",
     "format (ruff)": "make format",
-    "shape of the house": "split the long file, or move what closes the circle",
+    "the shape of the house": "split the long file, or move what closes the circle",
 }
 
 

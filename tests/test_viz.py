@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tests import commands
 from tests.conftest import QUIET
 
 # In a process of its own, as `kedro viz run` does it; the server's own app, without a port.
@@ -45,14 +44,12 @@ LAYERS = [
 def viz(trained: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     """What the API of Kedro-Viz answers about a project that has run."""
     answer = tmp_path_factory.mktemp("viz") / "answer.json"
-    done = subprocess.run(
-        [sys.executable, "-c", ASK, str(answer)],
-        cwd=trained,
-        env={**os.environ, **QUIET, "PYTHONPATH": str(trained / "src")},
-        capture_output=True,
-        text=True,
-        timeout=300,
-        check=False,
+    script = answer.with_name("ask.py")
+    script.write_text(ASK)
+    done = commands.run(
+        [str(script), str(answer)],
+        folder=trained,
+        environment=commands.settled({**os.environ, **QUIET, "PYTHONPATH": str(trained / "src")}),
     )
     assert done.returncode == 0, done.stderr[-4000:]
     assert "could not be previewed" not in done.stdout + done.stderr

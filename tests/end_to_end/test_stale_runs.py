@@ -5,13 +5,12 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tests import commands
 from tests.conftest import kedro
 from tests.end_to_end.evidence import ledger_events, newest
 
@@ -37,7 +36,7 @@ from kedro.framework.startup import bootstrap_project
 bootstrap_project(Path.cwd())
 from fin_kedro.changes.status import open_judge, report_states
 found = {}
-for name, edits in json.load(sys.stdin).items():
+for name, edits in json.loads(sys.argv[1]).items():
     before = {path: Path(path).read_bytes() for path in edits}
     for path, (old, new) in edits.items():
         text = Path(path).read_text()
@@ -96,11 +95,13 @@ def looks(trained: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, 
     """What the state of the credit workflow is after each edit alone."""
     project = tmp_path_factory.mktemp("looks") / "trained"
     shutil.copytree(trained, project, symlinks=True)
-    found = subprocess.run(
-        [sys.executable, "-c", LOOK], cwd=project, input=json.dumps(EDITS), text=True,
-        env={**os.environ, "PYTHONPATH": str(project / "src")},
-        capture_output=True, check=False,
-    )  # fmt: skip
+    script = project.with_name("look.py")
+    script.write_text(LOOK)
+    found = commands.run(
+        [str(script), json.dumps(EDITS)],
+        folder=project,
+        environment=commands.settled({**os.environ, "PYTHONPATH": str(project / "src")}),
+    )
     assert found.returncode == 0, found.stderr
     return dict(json.loads(found.stdout.splitlines()[-1]))
 
