@@ -14,7 +14,8 @@ import pytest
 
 from fin_kedro.features.fraud_statistics import fraud_statistics
 from fin_kedro.online.replay import compare
-from fin_kedro.pipelines.event_time import nodes
+from fin_kedro.pipelines.event_time.history import compute_history
+from fin_kedro.pipelines.event_time.proofs import replay_online
 from fin_kedro.project.config import project_config
 from fin_kedro.simulation.card_transactions import simulate
 from fin_kedro.storage.datasets import TableDataset
@@ -43,7 +44,7 @@ def bench_replay(say: Printer, tmp_path: Path) -> None:
     print("  " + HEAD.format("", *(name.replace("_", " ") for name in COUNTS), "seconds"))
 
     def history(tables: tuple[Any, Any]) -> pd.DataFrame:
-        return nodes.compute_history(*tables, features, split).execute()
+        return compute_history(*tables, features, split).execute()
 
     expected, seconds = timed(lambda: history(given))
     show("DuckDB, history", {"rows": len(expected)}, seconds)
@@ -59,7 +60,7 @@ def bench_replay(say: Printer, tmp_path: Path) -> None:
     for store in ("memory:", "log:", *redis()):
         settings = {**REPLAY, "stores": [store]}
         replayed, seconds = timed(
-            lambda settings=settings: nodes.replay_online(*given, offline, features, settings)
+            lambda settings=settings: replay_online(*given, offline, features, settings)
         )
         [(name, outcome)] = replayed.items()
         show(f"{name}, replay", outcome, seconds)

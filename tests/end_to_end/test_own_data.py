@@ -144,7 +144,7 @@ def test_graph_and_python_model_agree_on_unseen_missing_and_coded_values(own: Pa
 
     from fin_kedro.contracts.reading import read_contract
     from fin_kedro.models.graph import score_frame
-    from fin_kedro.pipelines.training.nodes import python_probability
+    from fin_kedro.pipelines.training.assemble import python_probability
 
     contract = read_contract(own / "conf/own/contracts/loan_requests.odcs.yaml")
     rows = pd.DataFrame([GOOD] * 8).astype(

@@ -67,7 +67,7 @@ EDITS: dict[str, dict[str, tuple[str, str]]] = {
         )
     },
     "a docstring": {
-        "src/fin_kedro/pipelines/training/nodes.py": ("Compare graph and Python", "Hold graph and")
+        "src/fin_kedro/pipelines/training/assemble.py": ("Compare graph and", "Hold graph and")
     },
     "a module born in a notebook": {
         "src/fin_kedro/models/calibration.py": ('options={"gtol": 1e-10}', 'options={"gtol": 1e-9}')
@@ -210,8 +210,8 @@ def test_a_stale_run_runs_what_is_stale_and_nothing_else(trained_copy: Path) -> 
 
 
 def test_code_that_makes_the_same_registers_no_second_candidate(trained_copy: Path) -> None:
-    nodes = trained_copy / "src/fin_kedro/pipelines/training/nodes.py"
-    nodes.write_text(nodes.read_text() + "\nANOTHER = 1\n")
+    rows = trained_copy / "src/fin_kedro/pipelines/training/rows.py"
+    rows.write_text(rows.read_text() + "\nANOTHER = 1\n")
     ledger = trained_copy / "data/governance/ledger.sqlite"
     before = ledger_events(ledger)
     done = kedro(trained_copy, "run", "--stale", *CREDIT)

@@ -50,9 +50,7 @@ def score_history(
     return scores, {**made_by, "rows": int(accepted.count().execute())}
 
 
-def _registered(
-    release: Mapping[str, Any], batch: Mapping[str, Any]
-) -> tuple[ModelState, Package]:
+def _registered(release: Mapping[str, Any], batch: Mapping[str, Any]) -> tuple[ModelState, Package]:
     """The version asked for and its package, verified."""
     if (model := batch["model"]) not in MODELS:
         raise ValueError(f"batch.model is {model!r}; allowed: {', '.join(MODELS)}.")

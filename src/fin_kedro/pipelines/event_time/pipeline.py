@@ -3,7 +3,7 @@
 from kedro.pipeline import Pipeline, node
 
 from fin_kedro.features import model_table
-from fin_kedro.pipelines.event_time import nodes
+from fin_kedro.pipelines.event_time import history, proofs, simulate
 
 
 def create_simulation_pipeline() -> Pipeline:
@@ -11,7 +11,7 @@ def create_simulation_pipeline() -> Pipeline:
     return Pipeline(
         [
             node(
-                nodes.simulate_transactions,
+                simulate.simulate_transactions,
                 "params:simulation",
                 ["transactions", "labels"],
                 name="simulate_transactions",
@@ -34,7 +34,7 @@ def create_pipeline() -> Pipeline:
                 tags="features",
             ),
             node(
-                nodes.quarantine_broken_labels,
+                history.quarantine_broken_labels,
                 [
                     *("labels", "labels_contract", "accepted_transactions"),
                     *("params:features", "params:quarantine"),
@@ -44,21 +44,21 @@ def create_pipeline() -> Pipeline:
                 tags="features",
             ),
             node(
-                nodes.compose_contract,
+                history.compose_contract,
                 ["transactions_contract", "labels_contract", "params:features"],
                 "contract",
                 name="compose_contract",
                 tags="features",
             ),
             node(
-                nodes.compute_history,
+                history.compute_history,
                 [*tables, "params:features", "params:split"],
                 "accepted",
                 name="compute_history",
                 tags="features",
             ),
             node(
-                nodes.travel_in_time,
+                proofs.travel_in_time,
                 [*tables, "params:features", "params:time_travel"],
                 "time_travel",
                 name="travel_in_time",
@@ -80,7 +80,7 @@ def create_parity_pipeline() -> Pipeline:
     return Pipeline(
         [
             node(
-                nodes.replay_online,
+                proofs.replay_online,
                 [
                     *("accepted_transactions", "accepted_labels", "accepted"),
                     *("params:features", "params:replay"),

@@ -43,5 +43,7 @@ def build_release(release: Mapping[str, Any], features: Mapping[str, Any]) -> di
         event="released", workflow=approved["workflow"], version=approved["version"],
         digest=approved["digest"], by=current_user(), bento=facts["tag"],
     )  # fmt: skip
-    tag_version(approved["workflow"], approved["version"], {"state": "released", "bento": facts["tag"]})
+    tag_version(
+        approved["workflow"], approved["version"], {"state": "released", "bento": facts["tag"]}
+    )
     return {**approved, **facts}

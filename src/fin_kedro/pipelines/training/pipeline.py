@@ -4,7 +4,7 @@ from typing import Any
 
 from kedro.pipeline import Pipeline, node
 
-from fin_kedro.pipelines.training import nodes
+from fin_kedro.pipelines.training import assemble, judge, score, train
 
 
 def create_pipeline() -> Pipeline:
@@ -12,38 +12,38 @@ def create_pipeline() -> Pipeline:
     table, models = ["model_table", "features"], ["champion", "scorecard"]
     graphs = ["champion_graph", "scorecard_graph"]
     steps: list[tuple[Any, Any, Any]] = [
-        (nodes.train_champion, [*table, "params:champion"], ["champion", "champion_trials"]),
-        (nodes.train_scorecard, [*table, "params:scorecard"], ["scorecard", "scorecard_points"]),
-        (nodes.calibrate_models, [*table, *models], "calibrations"),
-        (nodes.set_decision_policy, "params:decision", "decision_policy"),
-        (nodes.score_rows, [*table, *models, "calibrations", "decision_policy"], "scores"),
+        (train.train_champion, [*table, "params:champion"], ["champion", "champion_trials"]),
+        (train.train_scorecard, [*table, "params:scorecard"], ["scorecard", "scorecard_points"]),
+        (train.calibrate_models, [*table, *models], "calibrations"),
+        (train.set_decision_policy, "params:decision", "decision_policy"),
+        (score.score_rows, [*table, *models, "calibrations", "decision_policy"], "scores"),
         (
-            nodes.explain_champion,
+            score.explain_champion,
             [*table, "champion", "params:explain"],
             ["shap_values", "shap_summary"],
         ),
         (
-            nodes.export_graphs,
+            assemble.export_graphs,
             ["contract", "features", "params:features", *models, "calibrations"],
             graphs,
         ),
         (
-            nodes.check_parity,
+            assemble.check_parity,
             ["accepted", "contract", "scores", *graphs, "decision_policy", "params:parity"],
             "parity",
         ),
         (
-            nodes.measure_models,
+            judge.measure_models,
             ["scores", "model_table", "decision_policy", "params:bootstrap", "params:detection"],
             ["metrics", "calibration_curves", "mlflow_metrics"],
         ),
         (
-            nodes.draw_figures,
+            judge.draw_figures,
             ["scores", "calibration_curves", "shap_summary"],
             ["roc_figure", "reliability_figure", "importance_figure"],
         ),
         (
-            nodes.assemble_candidate,
+            assemble.assemble_candidate,
             [
                 *("accepted", "contract", "scores", "features", "params:features"),
                 *(*models, *graphs, "calibrations", "decision_policy", "parity"),

@@ -1,6 +1,7 @@
 """Nodes of validation: run the report, record its outcome, enforce the gates.
 
-The judgement itself is born in notebooks (checks, model_validation); here is only the order of things.
+The judgement itself is born in notebooks (checks, model_validation); here is only the order of
+things.
 """
 
 from __future__ import annotations
@@ -80,8 +81,8 @@ def enforce_validation_gates(record: Mapping[str, Any]) -> dict[str, Any]:
         candidate = record["candidate"]
         raise GateError(
             f"{candidate['workflow']} {candidate['version']} did not pass validation. "
-            f"{' '.join(record['failed_gates'])} Read {record['report']['html']}; it is kept, as is "
-            "the executed notebook beside it."
+            f"{' '.join(record['failed_gates'])} Read {record['report']['html']}; it is kept, as "
+            "is the executed notebook beside it."
         )
     return {"gates": sum(bool(v["gate"]) for v in record["verdicts"]), "passed": True}
 
