@@ -30,6 +30,8 @@ import sys
 import threading
 import time
 import warnings
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from types import ModuleType
 from typing import Any, NoReturn
@@ -82,7 +84,7 @@ def main() -> None:
     request = Server(server).serve()
     if request is not None:
         os.environ.update({k: v for k, v in set_by_imports.items() if k not in os.environ})
-        end(request)
+        end(partial(run, request))
 
 
 def warm_up() -> None:
@@ -256,14 +258,14 @@ def run(request: dict[str, Any]) -> None:
         runpy.run_path(kind, run_name="__main__")
 
 
-def end(request: dict[str, Any]) -> NoReturn:
-    """Run the command and end as the interpreter does, but leave the memory to the system.
+def end(work: Callable[[], None]) -> NoReturn:
+    """Work and end as the interpreter does, but leave the memory to the system.
 
     To tear down what was imported would touch, and so copy, all that is shared with the server.
     """
     status: object = 0
     try:
-        run(request)
+        work()
     except SystemExit as error:
         status = error.code
     except BaseException as error:

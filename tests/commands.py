@@ -190,6 +190,11 @@ def stop() -> None:
         _servers.pop().stop()
 
 
+def kernels() -> Path:
+    """Where kernels are forked, as a warm host does."""
+    return _place().kernels
+
+
 def _place() -> Place:
     serve()
     return Place(Path(os.environ[ADDRESS]))

@@ -17,6 +17,7 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, settings
 
+from sealed_kernel.warm import ADDRESS as WARM_HOST
 from tests import commands, needs
 
 # In a worker of xdist `__main__` has no file; pyspark takes that for its own doctests and exits.
@@ -172,6 +173,12 @@ def pytest_unconfigure() -> None:
     """End what was started for the tests of this process."""
     needs.stop()
     commands.stop()
+
+
+@pytest.fixture
+def forked_kernels(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Kernels that this process starts are forked, where how they start is not what is tested."""
+    monkeypatch.setenv(WARM_HOST, str(commands.kernels()))
 
 
 @pytest.fixture(scope="session")

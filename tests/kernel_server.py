@@ -16,12 +16,14 @@ import socket
 import sys
 import time
 import warnings
+from functools import partial
 from typing import Any
 
 if __name__ == "__main__":
     sys.path[0:1] = sys.argv[2].split(os.pathsep)  # of these tests, whatever is installed
 
 from sealed_kernel import fixed, warm, warm_host
+from tests.command_server import end
 
 OWN = ("fin_kedro", "sealed_kernel", "tests")
 # What reports of this project import beside the warm host's own list; none of it starts a thread.
@@ -69,7 +71,7 @@ def main() -> None:
         sys.dont_write_bytecode = bool(request.env.get("PYTHONDONTWRITEBYTECODE"))
         added = request.env.get("PYTHONPATH", "").split(os.pathsep)
         sys.path[:0] = [path for path in added if path]
-        warm_host.run_kernel(request)
+        end(partial(warm_host.run_kernel, request))
 
 
 def forget_the_project() -> None:

@@ -14,6 +14,8 @@ from fin_kedro.reports.execution import ReportResult, execute_notebook, execute_
 from fin_kedro.seals.seal import check_seal, make_seal, read_seal
 from fin_kedro.storage.canonical import canonical_outputs
 
+pytestmark = pytest.mark.usefixtures("forked_kernels")
+
 RECORD = """from fin_kedro.checks.verdict import judge
 from fin_kedro.reports.record import record_verdicts
 record_verdicts([judge(code="A", title="a", value=1.0, limits={"min": 0})])"""
