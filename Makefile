@@ -42,7 +42,7 @@ run: environment ## train, explain and validate both models, credit and fraud (k
 test: environment ## every test, and every notebook's examples; FAST=1: what your change can reach
 	@$(BIN)/python -m pytest tests -n 3 --dist loadfile --no-loadscope-reorder $(if $(FAST),-p tests.fast)
 
-check: environment ## style, types, layers, notebooks in sync, licences, no host or machine path
+check: environment ## style, types, layers, shape, notebooks in sync, licences, no host or path
 	@$(BIN)/python .ci/check.py
 
 format: environment ## format hand-written modules and notebooks, then export the notebooks

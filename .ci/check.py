@@ -16,6 +16,7 @@ CHECKS: dict[str, list[str]] = {
     "format (ruff)": [str(BIN / "ruff"), "format", "--check", "--output-format=concise", "."],
     "types (mypy)": [PYTHON, "-m", "mypy", "--no-error-summary"],
     "import layers": [str(BIN / "lint-imports"), "--no-cache", "--no-logo"],
+    "shape of the house": [PYTHON, ".ci/house.py"],
     "notebooks clean and in sync": [PYTHON, "-m", "fin_kedro.cli.notebooks", "check"],
     "no registry host, no machine path": [PYTHON, ".ci/tree.py"],
     "lock in step with pyproject.toml": [PYTHON, ".ci/lock.py"],
@@ -24,6 +25,7 @@ CHECKS: dict[str, list[str]] = {
 MENDS = {
     "style (ruff)": "make format mends much of it",
     "format (ruff)": "make format",
+    "shape of the house": "split the long file, or move what closes the circle",
 }
 
 
