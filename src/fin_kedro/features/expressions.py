@@ -86,12 +86,15 @@ def count_true(conditions: list[ir.BooleanValue]) -> ir.NumericValue:
     return total([condition.ifelse(1, 0) for condition in conditions]).cast("float64")
 
 # %% ../../../notebooks/features/expressions.ipynb #6ed15562
-def feature_expressions(contract: Contract, definitions: str | None = None) -> dict[str, Feature]:
+def feature_expressions(
+    contract: Contract, definitions: str | Definitions | None = None
+) -> dict[str, Feature]:
     """All features of a contract, in order: its own feature columns, then the derived ones.
 
     Args:
         contract: the data contract of the raw table.
-        definitions: dotted path ``module:name`` of a `Definitions`, or None for no derived ones.
+        definitions: a `Definitions`, or the dotted path ``module:name`` of one, as conf names it;
+            None for no derived features.
 
     Raises:
         ContractError: a feature reads a column that is no feature, or names an unknown reason.
@@ -189,9 +192,11 @@ def _refuse_other_roles(contract: Contract, feature: Feature) -> None:
         )
 
 
-def _load(definitions: str | None) -> Definitions:
+def _load(definitions: str | Definitions | None) -> Definitions:
     if definitions is None:
         return Definitions()
+    if isinstance(definitions, Definitions):
+        return definitions
     return named_object(
         definitions,
         Definitions,
