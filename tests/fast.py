@@ -147,7 +147,7 @@ class Tree:
 
     def made_by(self, notebook: str) -> str | None:
         """The module that a notebook makes, by its dotted name."""
-        from fin_kedro.authoring.notebooks import read_notebook
+        from fin_kedro.authoring.notebook import read_notebook
 
         path = self.root / notebook
         made = read_notebook(path).module if path.is_file() else None

@@ -8,13 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from fin_kedro.authoring.notebooks import (
-    Notebook,
-    find_project,
-    header_notebook,
-    notebook_files,
-    read_notebook,
-)
+from fin_kedro.authoring.notebook import Notebook, read_notebook
+from fin_kedro.authoring.project import find_project, notebook_files
+from fin_kedro.authoring.translation import header_notebook
 
 PROJECT = find_project(Path(__file__))
 MAKERS = [n for n in map(read_notebook, notebook_files([PROJECT.notebooks])) if n.module]
