@@ -99,7 +99,7 @@ def test_a_figure_is_previewed_as_a_picture(viz: dict[str, Any], name: str) -> N
     shown = viz["shown"][f"credit.{name}"]
     assert shown["preview_type"] == "ImagePreview"
     assert shown["preview"].startswith("iVBORw0KGgo")  # a PNG in base64
-    assert shown["type"] == "fin_kedro.storage.datasets.LoggedMatplotlibDataset"
+    assert shown["type"] == "storage.datasets.LoggedMatplotlibDataset"  # as Kedro-Viz shortens it
 
 
 @pytest.mark.slow
