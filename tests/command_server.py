@@ -74,7 +74,7 @@ def main() -> None:
     del sys.path[0]  # the folder of this file
     found = dict(os.environ)
     with warnings.catch_warnings(record=True), contextlib.redirect_stderr(io.StringIO()):
-        for name in LIBRARIES.split():
+        for name in sys.argv[3:] or LIBRARIES.split():
             importlib.import_module(name)
         warm_up()
     refuse_what_a_fork_must_not_have()

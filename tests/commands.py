@@ -99,9 +99,12 @@ class Command:
 
 
 class Servers:
-    """The servers of commands and of kernels; they end with the process that started them."""
+    """The servers of commands and of kernels; they end with the process that started them.
 
-    def __init__(self) -> None:
+    `libraries`: what commands find imported; by default the server's own list.
+    """
+
+    def __init__(self, libraries: Sequence[str] = ()) -> None:
         self._folder = tempfile.TemporaryDirectory(prefix="fin-kedro-commands-")
         self.place = Place(Path(self._folder.name))
         environment = _without(OBEYED, settled(os.environ))
@@ -109,7 +112,7 @@ class Servers:
         # what kernels are started with: the project's kernel specification over this environment
         kernels = _without(OBEYED, _start_environment(None))
         self.processes = [
-            _serving(self.place.socket, command_server.__file__, environment),
+            _serving(self.place.socket, command_server.__file__, environment, libraries),
             _serving(self.place.kernels, kernel_server.__file__, kernels),
         ]
 
@@ -124,14 +127,16 @@ def _without(names: set[str], environment: Mapping[str, str]) -> dict[str, str]:
     return {name: value for name, value in environment.items() if name not in names}
 
 
-def _serving(address: Path, script: str, environment: Mapping[str, str]) -> subprocess.Popen[bytes]:
+def _serving(
+    address: Path, script: str, environment: Mapping[str, str], libraries: Sequence[str] = ()
+) -> subprocess.Popen[bytes]:
     """Start a server; it imports when a client comes, and ends when its standard input does."""
     with socket.socket(socket.AF_UNIX) as listening:
         listening.bind(str(address))
         listening.listen(64)
         path = os.pathsep.join((str(ROOT / "src"), str(ROOT)))
         return subprocess.Popen(
-            [sys.executable, script, str(listening.fileno()), path],
+            [sys.executable, script, str(listening.fileno()), path, *libraries],
             cwd=ROOT, env=environment, pass_fds=[listening.fileno()],
             stdin=subprocess.PIPE, stdout=subprocess.DEVNULL,
         )  # fmt: skip
@@ -176,10 +181,10 @@ def _in_force(arguments: Sequence[str], environment: Mapping[str, str]) -> dict[
 _servers: list[Servers] = []
 
 
-def serve() -> None:
-    """Start the server for this process and for those that it will start."""
+def serve(libraries: Sequence[str] = ()) -> None:
+    """Start the servers for this process and for those that it will start."""
     if ADDRESS not in os.environ:
-        _servers.append(Servers())
+        _servers.append(Servers(libraries))
         os.environ[ADDRESS] = str(_servers[0].place.folder)
 
 

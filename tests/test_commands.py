@@ -201,6 +201,7 @@ import os, sys, time
 from tests import commands
 from tests.test_commands import SETTLED
 os.environ.pop(commands.ADDRESS, None)
+commands.serve(["kedro.framework.cli"])
 from pathlib import Path
 with open({str(tmp_path / "said")!r}, "w+b") as out:
     command = commands.start(["-c", "import time; time.sleep(300)"], folder=Path.cwd(),
