@@ -57,6 +57,7 @@ def test_the_last_cell_of_the_tutorial_is_copied_as_it_stands(trained_copy: Path
     content["cells"].append({**cell, "outputs": [], "source": block.splitlines(keepends=True)})
     notebook.write_text(json.dumps(content, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
 
+    assert kedro(trained_copy, "notebooks", "clean").returncode == 0  # JupyterLab's saving does it
     exported = kedro(trained_copy, "notebooks", "export")
     assert exported.returncode == 0, exported.stderr
     checked = kedro(trained_copy, "notebooks", "check")
