@@ -24,6 +24,7 @@ import os
 import runpy
 import select
 import selectors
+import shutil
 import signal
 import socket
 import sys
@@ -70,6 +71,7 @@ def main() -> None:
     server = socket.socket(fileno=int(sys.argv[1]))
     server.set_inheritable(False)
     if 0 in select.select([0, server], [], [])[0]:
+        forget_the_place(server)
         return
     del sys.path[0]  # the folder of this file
     found = dict(os.environ)
@@ -85,6 +87,11 @@ def main() -> None:
     if request is not None:
         os.environ.update({k: v for k, v in set_by_imports.items() if k not in os.environ})
         end(partial(run, request))
+
+
+def forget_the_place(server: socket.socket) -> None:
+    """Remove the folder of the socket: whoever made it may have been killed."""
+    shutil.rmtree(Path(server.getsockname()).parent, ignore_errors=True)
 
 
 def warm_up() -> None:
@@ -194,6 +201,7 @@ class Server:
     def _end(self) -> None:
         for pid in self._commands:
             _kill(pid)
+        forget_the_place(self._server)
         os._exit(0)
 
 

@@ -105,8 +105,7 @@ class Servers:
     """
 
     def __init__(self, libraries: Sequence[str] = ()) -> None:
-        self._folder = tempfile.TemporaryDirectory(prefix="fin-kedro-commands-")
-        self.place = Place(Path(self._folder.name))
+        self.place = Place(Path(tempfile.mkdtemp(prefix="fin-kedro-commands-")))
         environment = _without(OBEYED, settled(os.environ))
         self.place.environment.write_text(json.dumps(environment))
         # what kernels are started with: the project's kernel specification over this environment
@@ -117,10 +116,9 @@ class Servers:
         ]
 
     def stop(self) -> None:
-        """End them, and every command and kernel of them."""
+        """End them, and every command and kernel of them; their folder goes with them."""
         for process in self.processes:
             process.communicate()
-        self._folder.cleanup()
 
 
 def _without(names: set[str], environment: Mapping[str, str]) -> dict[str, str]:

@@ -207,7 +207,7 @@ with open({str(tmp_path / "said")!r}, "w+b") as out:
     command = commands.start(["-c", "import time; time.sleep(300)"], folder=Path.cwd(),
                              environment=SETTLED, stdout=out, stderr=out)
     pids = [command.pid, *(process.pid for process in commands._servers[0].processes)]
-    print(*pids, flush=True)
+    print(*pids, os.environ[commands.ADDRESS], flush=True)
     time.sleep(300)
 """
     with subprocess.Popen(
@@ -215,7 +215,9 @@ with open({str(tmp_path / "said")!r}, "w+b") as out:
         env={**SETTLED, "PYTHONPATH": f"{commands.ROOT / 'src'}{os.pathsep}{commands.ROOT}"},
     ) as process:  # fmt: skip
         assert process.stdout is not None
-        pids = [int(word) for word in process.stdout.readline().split()]
+        *words, place = process.stdout.readline().split()
+        pids = [int(word) for word in words]
         assert len(pids) == 3 and not any(gone(pid) for pid in pids)
         process.kill()
     assert until(lambda: all(gone(pid) for pid in pids))
+    assert not Path(place).exists()
