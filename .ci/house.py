@@ -14,8 +14,6 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-import grimp
-
 ROOT = Path(__file__).resolve().parents[1]
 LIMITS = Path(__file__).with_name("limits.toml")
 PACKAGES = ("fin_kedro", "sealed_kernel")
@@ -48,6 +46,8 @@ def lines(path: Path) -> int:
 
 def imports(packages: tuple[str, ...] = PACKAGES) -> Needs:
     """What each module imports of the packages; what stands under TYPE_CHECKING is never run."""
+    import grimp  # of the tools; what else is here needs none of them
+
     graph = grimp.build_graph(*packages, exclude_type_checking_imports=True, cache_dir=None)
     found = {m: frozenset(graph.find_modules_directly_imported_by(m)) for m in graph.modules}
     return {name: needs - {name} for name, needs in found.items()}

@@ -67,7 +67,7 @@ def main() -> None:
     request = Kernels(server, seen, environment).serve()
     if request is not None:
         forget_the_project()
-        sys.path[:] = [path for path in sys.path if path not in sys.argv[2].split(os.pathsep)]
+        del sys.path[: len(sys.argv[2].split(os.pathsep))]  # what is installed stays
         sys.dont_write_bytecode = bool(request.env.get("PYTHONDONTWRITEBYTECODE"))
         added = request.env.get("PYTHONPATH", "").split(os.pathsep)
         sys.path[:0] = [path for path in added if path]

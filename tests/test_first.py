@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from fin_kedro.reports.execution import execute_notebook
-from fin_kedro.verification.verify_all import _is_current
+from fin_kedro.verification.kept_notebook import is_current
 from tests.test_tree import ROOT, load
 
 first = load("first")
@@ -58,7 +58,7 @@ def tree(executed: Path, tmp_path: Path) -> Path:
 
 def test_a_current_execution_is_brought_and_taken_as_the_first(executed: Path, tree: Path) -> None:
     assert first.bring_notebooks(executed, tree) == [NAME]
-    assert _is_current(tree / first.KEPT / NAME, tree / NAME)
+    assert is_current(tree / first.KEPT / NAME, tree / NAME)
 
 
 @pytest.mark.parametrize(
@@ -85,7 +85,7 @@ def test_keys_and_what_python_leaves_change_nothing(executed: Path, tree: Path, 
 def test_another_code_is_seen_by_the_seal(executed: Path, tree: Path) -> None:
     (tree / NAME).write_text(notebook(**{**CELLS, "sum": "print(2 + n)"}))
     first.bring_notebooks(executed, tree)
-    assert not _is_current(tree / first.KEPT / NAME, tree / NAME)
+    assert not is_current(tree / first.KEPT / NAME, tree / NAME)
 
 
 def given_parameters(seal: dict) -> None:

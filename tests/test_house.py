@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from tests import needs
 from tests.test_tree import ROOT, load
 
 house = load("house")
@@ -30,7 +31,7 @@ def src(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     }.items():
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).write_text(text)
-    monkeypatch.syspath_prepend(str(folder))
+    monkeypatch.setattr(sys, "path", [str(folder), *sys.path, str(needs.tools())])
     importlib.invalidate_caches()
     yield folder
     for name in [name for name in sys.modules if name.partition(".")[0] == "lodge"]:
