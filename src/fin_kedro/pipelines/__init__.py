@@ -1,1 +1,1 @@
-"""Pipelines: one folder a stage, `nodes` born in a notebook, `pipeline` is wiring only."""
+"""Pipelines: one folder a stage; nodes are modules beside `pipeline`, which is wiring only."""
