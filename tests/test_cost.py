@@ -87,7 +87,7 @@ def test_costs_are_given_in_the_median_of_the_units(
     assert cost.main(["--sum", str(folder)]) == 0
     *steps, last = capsys.readouterr().out.splitlines()
     assert [line.split()[:2] for line in steps] == [["test", "8.0"], ["check", "0.9"]]
-    assert last.startswith(f"Cost: 8.9 units, within the limit of {cost.limit()}")
+    assert last.startswith(f"Cost: 8.9 units, within the limit of {cost.limit():g} ")
 
 
 def test_above_the_limit_fails(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
