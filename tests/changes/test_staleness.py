@@ -288,6 +288,18 @@ def test_a_step_whose_data_is_only_in_memory_runs_again_for_one_that_needs_it() 
     assert ran[:3] == ["s0", "s1", "s2"]
 
 
+def test_two_outputs_of_different_runs_are_stale_together() -> None:
+    step = Step("s0", ("raw0",), (), ("d0", "d1"))
+    kinds = dict.fromkeys(("raw0", "d0", "d1"), "kept")
+    world = World([step], kinds, {"s0": 0}, {}, {"raw0": [("given", 0)]})
+    world.run(["s0"])
+    world.run(["s0"])
+    world.disk["d0"].pop()  # the newer one is gone: what is there is of the run before
+    state = Judge(world.steps, world).states()["s0"]
+    assert state.state == "stale"
+    assert [str(reason) for reason in state.reasons] == ["output: d0, d1 are of different runs"]
+
+
 def test_a_run_stops_where_nothing_comes_out_differently() -> None:
     world = chain("kept", "kept", "kept")
     same = next(r for r in range(1, 50) if hash(((r,), (0,), 0)) % 3 == world.disk["d0"][-1][1])

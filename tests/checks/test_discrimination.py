@@ -82,6 +82,10 @@ def test_difference_of_two_models() -> None:
     found = auc_difference(target=target, first=score, second=noisy)
     assert found["low"] < found["difference"] < found["high"]
     assert found["p_value"] < 1e-6
+    _, covariance = delong(target=target, scores=[score, noisy])
+    paired = covariance[0, 0] + covariance[1, 1] - 2 * covariance[0, 1]
+    assert covariance[0, 1] > 0  # the same rows: an interval that forgets it is too wide
+    assert found["high"] - found["low"] == pytest.approx(2 * 1.959964 * paired**0.5, rel=1e-4)
     same = auc_difference(target=target, first=score, second=score)
     assert (same["difference"], same["p_value"]) == (0, 1)
 

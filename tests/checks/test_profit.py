@@ -59,6 +59,11 @@ def test_profit_is_the_sum_of_outcomes(sample: Sample, threshold: float) -> None
     assert earned.sum() == pytest.approx(expected)
 
 
+def test_who_stands_exactly_at_the_threshold_is_declined() -> None:
+    earned = profit_of(target=[0, 1], probability=[0.3, 0.3], threshold=0.3, costs=COSTS)
+    assert earned.tolist() == [COSTS["decline_good"], COSTS["decline_bad"]]
+
+
 @given(scored())
 def test_ends_of_the_curve_decline_and_approve_all(sample: Sample) -> None:
     target, probability = sample

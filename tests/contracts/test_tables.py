@@ -200,6 +200,13 @@ def test_clean_recodes_and_makes_missing_codes_null() -> None:
     assert second["score"] == 300
 
 
+def test_an_empty_text_is_a_missing_one() -> None:
+    empty, there = (
+        clean(LOANS, table({"town": ""}, {"town": "Ulm"})).order_by("number").execute().town
+    )
+    assert pd.isna(empty) and there == "Ulm"
+
+
 def test_clean_leaves_all_else_as_it_is() -> None:
     data = table({}, {"income": None, "debt": None})
     pd.testing.assert_frame_equal(clean(LOANS, data).execute(), data.execute())

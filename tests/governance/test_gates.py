@@ -50,6 +50,12 @@ def test_a_gate_without_a_verdict_fails() -> None:
         enforce_gates(kept, gates=GATES)
 
 
+def test_a_gate_binds_unless_policy_says_that_it_does_not() -> None:
+    silent = {"PAR-MAX": {"title": "parity", "limits": {"max": 1e-5}}}
+    with pytest.raises(GateError, match="PAR-MAX: no verdict was recorded"):
+        enforce_gates(records(), gates={**GATES, **silent})
+
+
 def test_no_verdicts_at_all_fail() -> None:
     with pytest.raises(GateError, match="No verdicts"):
         enforce_gates([])

@@ -226,6 +226,11 @@ def test_a_key_is_made_in_the_project_and_old_entries_stay(house: Path) -> None:
     first, second = Ledger(house).entries()
     assert "older than signing" in Ledger(house).signed_by(first)
     assert second.signer == signing_key(key).signer.key
+    whole = rows_of(house)
+    rewrite(house, edited(whole, 0))  # no signature covers it, but the chain does
+    with pytest.raises(LedgerError, match="broken at entry 1: it was changed"):
+        Ledger(house).verify()
+    rewrite(house, whole)
     rewrite(house, chained(edited(rows_of(house), 0)))
     with pytest.raises(LedgerError, match="broken at entry 2: .*chained anew"):
         Ledger(house).verify()

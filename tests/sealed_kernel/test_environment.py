@@ -58,6 +58,17 @@ def test_a_missing_and_an_extra_distribution_are_named(copied_lock: Path) -> Non
     assert kinds == {("papermill", "extra"), ("papermull", "missing")}
 
 
+def test_what_is_installed_and_not_locked_is_a_difference(copied_lock: Path) -> None:
+    text = copied_lock.read_text()
+    start = text.index("\npapermill==") + 1
+    rest = text[start:]
+    end = next(i for i, line in enumerate(rest.split("\n")) if i and line[:1] not in (" ", "\t"))
+    copied_lock.write_text(text[:start] + "\n".join(rest.split("\n")[end:]))
+    report = compare(copied_lock)
+    assert [(p.name, p.kind) for p in report.problems] == [("papermill", "extra")]
+    assert report.matches is False
+
+
 def test_markers_of_other_platforms_and_pythons_do_not_count(copied_lock: Path) -> None:
     with copied_lock.open("a") as file:
         file.write("onlythere==1.0 ; sys_platform == 'nowhere' \\\n    --hash=sha256:00\n")

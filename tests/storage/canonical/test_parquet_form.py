@@ -92,3 +92,8 @@ def test_a_change_of_a_table_counts(changed: pd.DataFrame) -> None:
 def test_texts_that_run_into_each_other_differ() -> None:
     one, two = (parquet(pa.table({"a": values})) for values in (["ab", "c"], ["a", "bc"]))
     assert content_hash(one, ".parquet") != content_hash(two, ".parquet")
+
+
+def test_where_a_value_is_missing_counts() -> None:
+    one, other = (pa.table({"a": pa.array(a, pa.float64())}) for a in ([None, 1.0], [1.0, None]))
+    assert content_hash(parquet(one), ".parquet") != content_hash(parquet(other), ".parquet")
