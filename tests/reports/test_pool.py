@@ -131,8 +131,10 @@ def test_no_jobs() -> None:
     assert execute_many([]) == []
 
 
+# Whoever starts tests in the background of a shell hands on that Ctrl-C is ignored.
 CLIENT = """
-import sys
+import signal, sys
+signal.signal(signal.SIGINT, signal.default_int_handler)
 from fin_kedro.reports.pool import Job, execute_many
 from tests.reports.test_pool import LIGHT
 jobs = [Job(sys.argv[1], {"place": place}) for place in sys.argv[3:]]
