@@ -24,6 +24,7 @@ import tempfile
 import time
 import tomllib
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -344,28 +345,37 @@ def tool_requirements(root: Path) -> list[str]:
     return ["--group", "pyproject.toml:tools", "--constraints", LOCK, *left_out]
 
 
-def main(arguments: list[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--check", action="store_true", help="only say what is stale")
-    parser.add_argument("--lock", action="store_true", help="write both locks anew")
-    parser.add_argument("--chosen", action="store_true", help="this Python was named by a person")
-    options = parser.parse_args(arguments)
+def exit_status(work: Callable[[], object]) -> int:
+    """Do the work of a command, which may give a status; what goes wrong is said in a sentence."""
     try:
-        if options.lock:
-            write_locks(ROOT)
-        elif options.check:
-            reasons = stale(ROOT, venv_version(ROOT) or own_version())
-            say(f".venv is stale: {', '.join(reasons)}." if reasons else ".venv is up to date.")
-            return int(bool(reasons))
-        else:
-            ensure(ROOT, chosen=options.chosen)
-    except BuildError as error:
+        done = work()
+        return done if isinstance(done, int) else 0
+    except (BuildError, subprocess.SubprocessError) as error:
         print(f"Error: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         print("\nStopped; the next make begins again.", file=sys.stderr)
         return 130
-    return 0
+
+
+def main(arguments: list[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--check", action="store_true", help="only say what is stale")
+    parser.add_argument("--lock", action="store_true", help="write both locks anew")
+    parser.add_argument("--chosen", action="store_true", help="this Python was named by a person")
+    return exit_status(partial(_do, parser.parse_args(arguments)))
+
+
+def _do(options: argparse.Namespace) -> int | None:
+    if options.lock:
+        write_locks(ROOT)
+    elif options.check:
+        reasons = stale(ROOT, venv_version(ROOT) or own_version())
+        say(f".venv is stale: {', '.join(reasons)}." if reasons else ".venv is up to date.")
+        return int(bool(reasons))
+    else:
+        ensure(ROOT, chosen=options.chosen)
+    return None
 
 
 if __name__ == "__main__":

@@ -14,9 +14,9 @@ import hashlib
 import json
 import os
 import shutil
-import subprocess
 import sys
 import time
+from functools import partial
 from pathlib import Path
 
 from environment import (
@@ -25,6 +25,7 @@ from environment import (
     BuildError,
     alone,
     count,
+    exit_status,
     run,
     say,
     tail,
@@ -101,17 +102,5 @@ def ensure(root: Path) -> list[str]:
         return reasons
 
 
-def main() -> int:
-    try:
-        ensure(ROOT)
-    except (BuildError, subprocess.SubprocessError) as error:
-        print(f"Error: {error}", file=sys.stderr)
-        return 1
-    except KeyboardInterrupt:
-        print("\nStopped; the next make begins again.", file=sys.stderr)
-        return 130
-    return 0
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(exit_status(partial(ensure, ROOT)))

@@ -11,6 +11,7 @@ from typing import Any
 
 from fin_kedro.governance.signing import SIGNERS_FILE
 from fin_kedro.project.config import project_config
+from fin_kedro.project.templates import laid_over
 from fin_kedro.verification.departures import leaves
 from fin_kedro.verification.worktree import NOW
 from sealed_kernel.fixed import THREADS, fixed_environment
@@ -256,7 +257,7 @@ def _imposed(
     wanted: Mapping[str, Any], there: Mapping[str, Any], base: Mapping[str, Any]
 ) -> tuple[dict[str, Any], list[str]]:
     """Nested runtime parameters over `base` that turn `there` into `wanted`, and what to say."""
-    imposed, said = _merged({}, base), []
+    imposed, said = laid_over({}, base), []
     for name, value in wanted.items():
         if there.get(name) == value:
             continue
@@ -265,7 +266,7 @@ def _imposed(
         for path in _changed(value, there.get(name)):
             full = f"{name}.{path}".rstrip(".")
             now = _at({"": value}, f".{path}".rstrip(".")) if path else value
-            imposed = _merged(imposed, _nested(full, now))
+            imposed = laid_over(imposed, _nested(full, now))
             if path not in given:
                 said.append(
                     f"taken from the seal, as conf at that commit says otherwise: {full} = {now}"
@@ -297,13 +298,3 @@ def _nested(dotted: str, value: Any) -> dict[str, Any]:
     for part in reversed(dotted.split(".")):
         value = {part: value}
     return dict(value)
-
-
-def _merged(one: Mapping[str, Any], other: Mapping[str, Any]) -> dict[str, Any]:
-    """`other` laid over `one`, mapping by mapping."""
-    result = dict(one)
-    for name, value in other.items():
-        below = result.get(name)
-        both = isinstance(below, Mapping) and isinstance(value, Mapping)
-        result[name] = _merged(below, value) if both else value  # type: ignore[arg-type]
-    return result
