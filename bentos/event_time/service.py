@@ -7,7 +7,6 @@ service.json names the statistics of history that it computes.
 from __future__ import annotations
 
 import os
-import sys
 from pathlib import Path
 
 os.environ.setdefault("BENTOML_DO_NOT_TRACK", "True")  # before bentoml asks
@@ -27,9 +26,6 @@ APPLICATION = live_web.open_live_application(
 @bentoml.service(
     name=APPLICATION.workflow,
     service_class=web.service_class(APPLICATION),
-    image=bentoml.images.Image(  # no distro: the stock one installs compilers and git
-        base_image=f"python:{sys.version_info.major}.{sys.version_info.minor}-slim", distro=""
-    ),
     **APPLICATION.settings,
 )
 @bentoml.asgi_app(web.pages_app(APPLICATION), path="/")

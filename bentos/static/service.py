@@ -6,7 +6,6 @@ Whose it is, and what a row is called, say the package and the release record be
 from __future__ import annotations
 
 import os
-import sys
 from pathlib import Path
 
 os.environ.setdefault("BENTOML_DO_NOT_TRACK", "True")  # before bentoml asks
@@ -25,9 +24,6 @@ APPLICATION = web.open_application(
 @bentoml.service(
     name=APPLICATION.workflow,
     service_class=web.service_class(APPLICATION),
-    image=bentoml.images.Image(  # no distro: the stock one installs compilers and git
-        base_image=f"python:{sys.version_info.major}.{sys.version_info.minor}-slim", distro=""
-    ),
     **web.SETTINGS,
 )
 @bentoml.asgi_app(web.pages_app(APPLICATION), path="/")
