@@ -18,11 +18,11 @@ def bench_fraud_published_tables(say: Printer, tmp_path: Path) -> None:
         str(NOTEBOOK),
         str(tmp_path / "executed.ipynb"),
         parameters={
+            "peers": True,
             "prequential": True,
             "groups": True,
             "trials": 6,
             "search_folds": 4,
-            "forest": 100,
             "replicates": 300,
         },
         cwd=str(NOTEBOOK.parent),

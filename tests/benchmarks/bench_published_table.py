@@ -17,7 +17,7 @@ def bench_published_table(say: Printer, tmp_path: Path) -> None:
     executed = papermill.execute_notebook(
         str(NOTEBOOK),
         str(tmp_path / "executed.ipynb"),
-        parameters={"trials": 6, "folds": 3, "search_trees": 300},
+        parameters={"peers": True, "trials": 6, "folds": 3, "search_trees": 300},
         cwd=str(NOTEBOOK.parent),
         kernel_name="python3",
         progress_bar=False,
