@@ -23,6 +23,7 @@ def test_there_are_some() -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("forked_kernels")
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda p: p.stem)
 def test_the_notebook_runs_to_its_end(
     path: Path, tmp_path: Path, trained: Path, monkeypatch: pytest.MonkeyPatch

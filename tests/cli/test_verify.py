@@ -12,6 +12,7 @@ from click.testing import CliRunner, Result
 from fin_kedro.cli.verify import verify_command
 from fin_kedro.verification.comparison import Rules
 from fin_kedro.verification.table import Row
+from tests.commands import forking
 from tests.conftest import kedro
 from tests.end_to_end.tiny_project import commit, make_tiny, replace, write
 from tests.seals.sealed_house import make_house
@@ -86,7 +87,8 @@ def test_a_run_is_verified_from_its_seal_alone(
     assert "model.ridge = 0.5" in notes and "decision.threshold" not in notes
     assert "applications: elsewhere" in notes
 
-    other = typed(project, "latest", "--with", "parameters=now", monkeypatch=monkeypatch)
+    with forking("rerun.py"):  # the cold execution is the one above
+        other = typed(project, "latest", "--with", "parameters=now", monkeypatch=monkeypatch)
     assert other.exit_code == 1
     assert "D  differs" in other.output and "cause: parameters" in other.output
     assert "model.ridge: 0.5 became 0.7" in other.output
@@ -94,6 +96,7 @@ def test_a_run_is_verified_from_its_seal_alone(
 
     far = tmp_path / "far/scores.parquet"
     replace(project, "conf/base/catalog.yml", "data/07/scores.parquet", str(far))
-    outside = typed(project, "latest", "--with", "code=now", monkeypatch=monkeypatch)
+    with forking("rerun.py"):
+        outside = typed(project, "latest", "--with", "code=now", monkeypatch=monkeypatch)
     assert outside.exit_code == 1 and not far.parent.exists()
     assert f"'scores' has its filepath at {far}, outside the project" in outside.output
