@@ -160,7 +160,7 @@ def psi_by_chance(
     else:
         if table is None:
             table = psi_table(reference=reference, current=current, nominal=nominal, bins=bins)
-        rows = table["reference"].sum(), table["current"].sum()
+        rows = len(reference), len(current)
         pooled = (table["reference"] + table["current"]).to_numpy() / sum(rows)
         drawn = rng.multinomial(rows[0], pooled, DRAWS), rng.multinomial(rows[1], pooled, DRAWS)
     found = _terms(*drawn).sum(axis=-1)
