@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -10,10 +12,11 @@ from fin_kedro.checks.fairness import (
     calibration_by_group,
     difference_interval,
     impact_by_group,
+    level_over_groups,
+    level_over_pairs,
     named_groups,
     rates_by_group,
     ratio_interval,
-    worst_impact,
 )
 
 ROWS = st.lists(
@@ -46,16 +49,16 @@ def test_rates_are_counts_over_counts(rows: list[tuple[int, int, str]]) -> None:
 
 @settings(max_examples=15)
 @given(ROWS)
-def test_reference_has_ratio_one_and_no_judged_group_exceeds_it(
+def test_reference_has_ratio_one_and_no_large_group_exceeds_it(
     rows: list[tuple[int, int, str]],
 ) -> None:
     table = impact_by_group(**columns(rows), smallest=2)
-    judged = table[table["judged"]]
-    if judged.empty or judged["approved"].sum() == 0:
+    large = table[table["large"]]
+    if len(table) < 2 or large.empty or not table.loc[table["reference"], "approved"].any():
         return
-    assert judged.loc[judged["reference"], "air"].tolist() == [1]
-    assert (judged["air"] <= 1 + 1e-12).all()
-    inside = judged.dropna(subset=["air_high"])
+    assert table.loc[table["reference"], "air"].tolist() == [1]
+    assert (large["air"] <= 1 + 1e-12).all()
+    inside = table[~table["reference"]]
     assert ((inside["air_low"] <= inside["air"]) & (inside["air"] <= inside["air_high"])).all()
 
 
@@ -67,20 +70,23 @@ def test_names_of_groups_do_not_matter(rows: list[tuple[int, int, str]]) -> None
     assert first["air"].tolist() == pytest.approx(second["air"].tolist(), nan_ok=True)
 
 
-def test_small_group_is_listed_and_not_judged() -> None:
-    rows = [(0, 1, "a")] * 50 + [(0, 0, "b")] * 50 + [(0, 1, "c")] * 5
+def test_small_group_has_its_figures_and_is_never_the_reference() -> None:
+    rows = [(0, 1, "a")] * 40 + [(0, 0, "a")] * 10 + [(0, 0, "b")] * 50 + [(0, 1, "c")] * 5
     table = impact_by_group(**columns(rows), smallest=20)
-    assert table["judged"].to_dict() == {"a": True, "b": True, "c": False}
-    worst = worst_impact(table)
-    assert worst is not None
-    assert (worst["air_group"], worst["air"][0], worst["reference"]) == ("b", 0.0, "a")
+    assert table["large"].to_dict() == {"a": True, "b": True, "c": False}
+    assert table["reference"].to_dict() == {"a": True, "b": False, "c": False}
+    assert table["air"].to_dict() == pytest.approx({"a": 1, "b": 0, "c": 1.25})
 
 
-def test_one_large_group_gives_nothing_to_judge() -> None:
-    table = impact_by_group(**columns([(0, 1, "a")] * 50 + [(1, 0, "b")]), smallest=20)
-    assert not table["judged"].any()
-    assert table["air"].isna().all()
-    assert worst_impact(table) is None
+def test_without_a_large_group_the_best_of_all_is_the_reference() -> None:
+    table = impact_by_group(**columns([(0, 1, "a")] * 5 + [(0, 0, "b")] * 9), smallest=20)
+    assert table["reference"].to_dict() == {"a": True, "b": False}
+    assert table.loc["b", "air"] == 0 and 0 < table.loc["b", "air_high"] < 1
+
+
+def test_one_group_has_nothing_to_compare_with() -> None:
+    table = impact_by_group(**columns([(0, 1, "a")] * 50), smallest=20)
+    assert table["air"].isna().all() and not table["reference"].any()
 
 
 def test_ratio_interval_covers() -> None:
@@ -91,6 +97,39 @@ def test_ratio_interval_covers() -> None:
         found = ratio_interval(hits=hits, rows=300, reference_hits=others, reference_rows=400)
         inside += found[1] <= 0.8 <= found[2]
     assert 0.92 < inside / 400 <= 0.98
+
+
+@pytest.mark.parametrize(("first", "second"), [(100, 100), (0, 60), (3, 3), (100, 99)])
+def test_extreme_rates_leave_the_ratio_unsure(first: int, second: int) -> None:
+    """All or none approved does not mean that the ratio is known: the log formula says so."""
+    ratio, low, high = ratio_interval(
+        hits=first, rows=100, reference_hits=second, reference_rows=100
+    )
+    assert low <= ratio < high and (high - low) > 0.02
+
+
+def test_levels_over_several_groups() -> None:
+    # studentized range at 5 groups, 95 %: 3.858 (tables of Harter, 1960); over root 2: 2.728
+    z = 3.858 / math.sqrt(2)
+    assert level_over_pairs(5) == pytest.approx(math.erf(z / math.sqrt(2)), abs=1e-5)
+    assert level_over_pairs(2) == 0.95
+    assert level_over_groups(5) ** 5 == pytest.approx(0.95)
+
+
+@pytest.mark.parametrize(
+    ("rows", "rate"), [([100] * 5, 0.6), ([400] * 5, 0.85), ([900, 250, 100], 0.7)]
+)
+def test_identical_groups_are_told_apart_in_5_of_100_samples(rows: list[int], rate: float) -> None:
+    rng = np.random.default_rng(7)
+    level, found = level_over_pairs(len(rows)), 0
+    for hits in rng.binomial(rows, rate, size=(400, len(rows))):
+        rates = hits / rows
+        best, worst = int(rates.argmax()), int(rates.argmin())
+        found += ratio_interval(
+            hits=hits[worst], rows=rows[worst], level=level,
+            reference_hits=hits[best], reference_rows=rows[best],
+        )[2] < 1  # fmt: skip
+    assert 0.015 < found / 400 < 0.085  # 5 in 100, give or take three standard errors
 
 
 def test_difference_interval_is_newcombes() -> None:
@@ -128,6 +167,36 @@ def test_calibration_by_group() -> None:
         target=[0, 1, 1, 1], probability=[0.5, 0.5, 0.9, 0.9], group=["a", "a", "b", None]
     )
     assert table["gap"].to_dict() == pytest.approx({"a": 0.0, "b": -0.1, "missing": -0.1})
+    assert (table["gap_low"] <= table["gap"]).all() and (table["gap"] <= table["gap_high"]).all()
+
+
+def test_gaps_of_calibrated_groups_leave_out_zero_in_5_of_100_samples() -> None:
+    rng = np.random.default_rng(3)
+    group, found = np.repeat(list("abcde"), 120), 0
+    for _ in range(200):
+        table = calibration_by_group(
+            target=(rng.random(600) < 0.3).astype(int), probability=np.full(600, 0.3), group=group
+        )
+        found += bool(((table["gap_low"] > 0) | (table["gap_high"] < 0)).any())
+    assert found / 200 < 0.1
+
+
+@given(st.lists(st.floats(18, 90), min_size=1, max_size=50))
+def test_names_of_fractional_ages_are_true(ages: list[float]) -> None:
+    for age, name in zip(ages, age_groups(ages, edges=[25, 60]), strict=True):
+        low, high = {
+            "under 25": (0, 25), "25 to 59": (25, 59), "25 to below 60": (25, 60 - 1e-12),
+            "60 and over": (60, 99),
+        }[name]  # fmt: skip
+        assert low <= age <= high
+
+
+def test_groups_of_large_numbers_and_codes_stay_apart() -> None:
+    found = age_groups([1234567.0, 1234568.0], edges=[1234567, 1234568, 1234569])
+    assert found.tolist() == ["1234567", "1234568"]
+    assert named_groups([1234567.0, 1234568.0, 0.5], labels={}).tolist() == [
+        "1234567", "1234568", "0.5"
+    ]  # fmt: skip
 
 
 def test_numbers_without_edges_are_cut_at_their_quarters() -> None:

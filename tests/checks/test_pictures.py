@@ -43,12 +43,14 @@ def test_style_stays_inside() -> None:
     assert dict(plt.rcParams) == before
 
 
-def test_only_judged_groups_are_drawn() -> None:
+def test_every_group_is_drawn_and_a_small_one_with_an_open_mark() -> None:
     group = ["a"] * 30 + ["b"] * 30 + ["c"] * 3
     table = impact_by_group(target=[0] * 63, approved=[1] * 63, group=group, smallest=10)
     figure = pictures.draw_impact({"sex": table}, limit=0.8)
     labels = [label.get_text() for label in figure.axes[0].get_yticklabels()]
-    assert labels == ["sex: a", "sex: b"]
+    assert labels == ["sex: a", "sex: b", "sex: c"]
+    marks = [line for line in figure.axes[0].lines if line.get_marker() == "o"]
+    assert [mark.get_markerfacecolor() == "white" for mark in marks] == [False, False, True]
 
 
 def test_nothing_to_judge_still_draws() -> None:

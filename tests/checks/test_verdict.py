@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from fin_kedro.checks.verdict import (
     Panel,
     Verdict,
+    decided,
     from_records,
     judge,
     not_applicable,
@@ -65,6 +66,26 @@ def test_unknown_limit_is_named() -> None:
 def test_not_applicable_needs_a_reason() -> None:
     with pytest.raises(ValueError, match="A: a check that does not apply needs a reason"):
         not_applicable(code="A", title="a", reason=" ")
+
+
+def test_what_is_not_judged_keeps_its_figure_and_says_what_is_missing() -> None:
+    asked = {"code": "A", "title": "a", "value": 0.74444449, "limits": {"min": 0.8}}
+    found = decided(**asked, status="not_judged", low=0.5, high=1.1, detail="too few rows")
+    assert (found.value, found.low, found.high) == (0.744444, 0.5, 1.1)
+    assert (found.threshold, found.status) == (">= 0.8", "not_judged")
+    for status in ("not_judged", "not_applicable"):
+        with pytest.raises(ValueError, match=f"A: {status} needs its reason"):
+            decided(**asked, status=status)
+
+
+def test_not_judged_is_worse_than_a_pass_and_better_than_a_warning() -> None:
+    panel = Panel({"X": {"title": "x", "limits": {"max": 1, "warn_max": 0.5}}})
+    panel.judge("X", 0.2)
+    panel.decide("X", "not_judged", 2.0, part="b", detail="too few rows")
+    assert overall(panel.verdicts) == "not_judged"
+    panel.judge("X", 0.7, part="a")
+    assert overall(panel.verdicts) == "warn"
+    assert [v.code for v in order_verdicts(panel.verdicts)] == ["X-A", "X-B", "X"]
 
 
 @given(st.lists(st.tuples(st.sampled_from("ABC"), st.one_of(st.none(), FINITE), st.booleans())))

@@ -95,6 +95,85 @@ def test_nothing_to_cut_means_no_edges(x: list[float], y: list[int]) -> None:
     assert bin_edges(np.array(x), np.array(y), sign=1, max_bins=5, min_share=0.05) == []
 
 
+def parted(x: np.ndarray, y: np.ndarray, *, sign: int = 1, most: int = 6) -> list[int]:
+    """The bin of each row."""
+    edges = bin_edges(x, y, sign=sign, max_bins=most, min_share=0.03)
+    return np.searchsorted(edges, x, side="right").tolist()
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    st.integers(0, 10**6),
+    st.sampled_from([
+        lambda x: x + 2_000, lambda x: x + 1e9, lambda x: x - 1e12, lambda x: x * 1e-9,
+        lambda x: x * 1e300, np.cbrt,
+    ]),
+)  # fmt: skip
+def test_bins_depend_on_the_order_alone(seed: int, moved: Any) -> None:
+    rng = np.random.default_rng(seed)
+    x = rng.integers(-20, 20, 300).astype(float)
+    y = (rng.random(300) < 1 / (1 + np.exp(-x / 10))).astype(int)
+    assert parted(moved(x), y) == parted(x, y)
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.floats(-1e300, 1e300), st.integers(1, 5))
+def test_a_cut_separates_neighbours_however_near(low: float, steps: int) -> None:
+    high = low
+    for _ in range(steps):
+        high = float(np.nextafter(high, np.inf))
+    x, y = np.repeat([low, high], 20), np.repeat([0, 1], 20)
+    [edge] = bin_edges(x, y, sign=1, max_bins=2, min_share=0.03)
+    assert low < edge <= high
+
+
+def test_cuts_are_written_with_no_more_digits_than_they_need() -> None:
+    for low, high, cut in (
+        (1, 2, 1.5),
+        (1000, 1500, 1250),
+        (1000, 1510, 1260),
+        (2012, 2013, 2012.5),
+    ):
+        x, y = np.repeat([float(low), high], 20), np.repeat([0, 1], 20)
+        assert bin_edges(x, y, sign=1, max_bins=2, min_share=0.03) == [cut]
+
+
+def area(score: np.ndarray, y: np.ndarray) -> float:
+    """The AUC, pair by pair."""
+    more = score[y == 1][:, None] - score[y == 0][None, :]
+    return float(np.mean((more > 0) + (more == 0) / 2))
+
+
+@pytest.mark.parametrize(
+    ("values", "shift"),
+    [(np.arange(2005, 2025), 2000), (np.arange(1_000_000, 1_009_000, 450), 1_000_000)],
+    ids=["year", "amount"],
+)
+def test_a_feature_far_from_zero_tells_as_much(values: np.ndarray, shift: int) -> None:
+    rng = np.random.default_rng(0)
+    place = rng.integers(0, 20, 2000)
+    y = (rng.random(2000) < 1 / (1 + np.exp(-0.25 * (place - 10) + 1))).astype(int)
+    far, near = (pd.DataFrame({"v": values[place].astype(float) - d}) for d in (0, shift))
+    cards = [
+        train_woe_scorecard(x=x, y=y, features={"v": {"nominal": False, "sign": 1}}, params=PARAMS)
+        for x in (far, near)
+    ]
+    scores = [scorecard_log_odds(card, x) for card, x in zip(cards, (far, near), strict=True)]
+    assert scores[0].tolist() == scores[1].tolist()
+    assert len(cards[0]["bins"]["v"]["edges"]) == 4  # max_bins is 5
+    # five bins of twenty places keep nearly all that the places tell
+    assert area(scores[0], y) > area(place, y) - 0.02
+    assert points_table(cards[0])["bin"].is_unique
+
+
+def test_the_table_of_points_shows_every_digit_of_a_cut() -> None:
+    x = pd.DataFrame({"v": np.repeat([1_000_001.0, 1_000_002.0], 200)})
+    card = train_woe_scorecard(
+        x=x, y=np.repeat([0, 1], 200), params=PARAMS, features={"v": {"nominal": False, "sign": 1}}
+    )
+    assert points_table(card)["bin"].tolist() == ["below 1000002", "1000002 and more", "missing"]
+
+
 def test_a_bin_holds_its_lower_edge() -> None:
     bins = {"nominal": False, "edges": [1.0, 2.0], "woe": [-1.0, 0.0, 1.0], "missing_woe": 0.5}
     found = to_woe(bins, pd.Series([-np.inf, 0.9, 1.0, 1.9, 2.0, np.inf, np.nan]))

@@ -17,6 +17,7 @@ VERDICTS = {
         {"code": "FAI-AIR-SEX", "gate": True, "status": "warn", "value": 0.85},
         {"code": "DIS-AUC", "gate": True, "status": "pass", "value": 0.8},
         {"code": "FAI-AIR-AGE", "gate": True, "status": "not_applicable", "value": None},
+        {"code": "FAI-AIR-TOWN", "gate": True, "status": "not_judged", "value": 0.4},
     ]
 }
 
@@ -60,7 +61,7 @@ def test_people_are_shown_with_their_lowest_impact_ratio(
     assert headings(lines) == ["model", "AUC", "KS", "Brier", "lowest AIR", "gates passed"]
     champion = next(line for line in lines if "champion *" in line)
     assert "0.500 [0.400, 0.600]" in champion
-    assert "0.850 (SEX)" in champion and "2/2, 1 warn" in champion
+    assert "0.850 (SEX)" in champion and "2/3, 1 warn, 1 not judged" in champion
 
 
 def test_a_fraud_desk_is_shown_its_own_figures(capsys: pytest.CaptureFixture[str]) -> None:
@@ -68,5 +69,5 @@ def test_a_fraud_desk_is_shown_its_own_figures(capsys: pytest.CaptureFixture[str
     assert headings(lines) == ["model", "AUC", "AP", "CP@100", "recall at 1% FPR", "gates passed"]
     champion, scorecard = (next(x for x in lines if name in x) for name in ("champion *", "scorec"))
     assert champion.count("0.500 [0.400, 0.600]") == scorecard.count("0.500 [0.400, 0.600]") == 4
-    assert champion.rstrip().endswith("2/2, 1 warn") and "warn" not in scorecard
+    assert champion.rstrip().endswith("2/3, 1 warn, 1 not judged") and "warn" not in scorecard
     assert "…" not in champion, "nothing is cut off"

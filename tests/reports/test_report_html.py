@@ -10,7 +10,7 @@ from typing import Any
 import nbformat
 import pytest
 
-from fin_kedro.checks.verdict import judge, not_applicable, to_records
+from fin_kedro.checks.verdict import decided, judge, not_applicable, to_records
 from fin_kedro.governance.gates import GateError, enforce_gates
 from fin_kedro.project.evidence import open_policy
 from fin_kedro.reports.execution import ReportResult, execute_report
@@ -47,7 +47,10 @@ def verdicts() -> list[dict[str, Any]]:
         [
             judge(code="A", title="a <b>", value=0.5, low=0.4, high=0.6, limits={"min": 0.7}),
             judge(code="B", title="b", value=1, limits={}, gate=False),
-            not_applicable(code="C", title="c", reason="too few rows"),
+            not_applicable(code="C", title="c", reason="one group only"),
+            decided(
+                code="D", title="d", status="not_judged", value=1, limits={}, detail="few rows"
+            ),
         ]
     )
 
@@ -57,10 +60,11 @@ def test_verdicts_stand_first_with_words_for_colours() -> None:
     assert html.index('id="verdicts-heading"') < html.index("Contents") < html.index("<article>")
     assert re.findall(r'class="status (\w+)">([\w ]+)<', html.split("<main>")[1]) == [
         ("fail", "fail"),
+        ("not_judged", "not judged"),
         ("pass", "pass"),
-        ("not_applicable", "not judged"),
+        ("not_applicable", "not applicable"),
     ]
-    assert "2 gates: 1 fail, 1 not judged. 1 further checks" in html
+    assert "3 gates: 1 fail, 1 not judged, 1 not applicable. 1 further checks" in html
     assert "a &lt;b&gt;" in html
     assert "≥ 0.7" in html
 

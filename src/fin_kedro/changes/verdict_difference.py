@@ -7,9 +7,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from fin_kedro.changes.runs import NOTEBOOK, Run, datasets_ending, read_json
+from fin_kedro.checks.verdict import SEVERITY
 from fin_kedro.reports.record import RecordError, read_record
-
-SEVERITY = {"fail": 0, "warn": 1, "pass": 2, "not_applicable": 3}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,4 +62,4 @@ def _recorded(run: Run, name: str) -> list[dict[str, Any]]:
 def _by_change_of_status(change: VerdictChange) -> tuple[bool, int, bool, str]:
     before, after = change.statuses
     gate = bool((change.after or change.before or {}).get("gate"))
-    return before == after, SEVERITY.get(after, 4), not gate, change.code
+    return before == after, SEVERITY.get(after, len(SEVERITY)), not gate, change.code

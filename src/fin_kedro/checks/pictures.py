@@ -189,17 +189,19 @@ def draw_swarm(
 # %% ../../../notebooks/checks/pictures.ipynb #5f845a5e
 @quiet
 def draw_impact(tables: Mapping[str, pd.DataFrame], *, limit: float) -> Figure:
-    """AIR of each judged group with its interval, from `impact_by_group`,
-    one block an attribute."""
+    """AIR of each group with its interval, from `impact_by_group`, one block an attribute;
+    groups with too few rows to be a reference have an open mark."""
     rows = [
         (f"{attribute}: {group}", row)
         for attribute, table in tables.items()
-        for group, row in table[table["judged"]].iterrows()
+        for group, row in table.iterrows()
     ]
     figure, axis = plt.subplots(figsize=(6, 0.8 + 0.27 * max(len(rows), 1)))
     for place, (_, row) in enumerate(rows):
         axis.plot([row["air_low"], row["air_high"]], [place, place], color=BLUE, lw=1.6)
-        axis.plot(row["air"], place, "o", ms=5, color=GREY if row["reference"] else BLUE)
+        colour = GREY if row["reference"] else BLUE
+        fill = colour if row["large"] else "white"
+        axis.plot(row["air"], place, "o", ms=5, color=colour, markerfacecolor=fill)
     axis.axvline(limit, color=RED, lw=1, label=f"limit {limit:g}")
     axis.axvline(1, color=GREY, lw=0.8, ls=":")
     axis.set(xlabel="adverse impact ratio (grey: reference group)")

@@ -33,16 +33,27 @@ def bin_edges(
     known = ~np.isnan(x)
     if known.sum() < 2 or len(np.unique(y[known])) < 2:
         return []
+    levels, rank = np.unique(x[known], return_inverse=True)
     tree = DecisionTreeClassifier(
         criterion="entropy",
         max_leaf_nodes=max_bins,
         min_samples_leaf=max(int(min_share * len(x)), 1),
         monotonic_cst=[sign] if sign else None,
         random_state=0,
-    ).fit(x[known, None], y[known])
-    cuts = tree.tree_.threshold[tree.tree_.feature == 0]
-    edges = sorted({float(f"{cut:.3g}") for cut in cuts})
+    ).fit(rank[:, None], y[known])
+    last = np.floor(tree.tree_.threshold[tree.tree_.feature == 0]).astype(int)  # below each cut
+    edges = [_cut(levels[place], levels[place + 1]) for place in np.sort(last)]
     return _merge_violators(edges, x[known], y[known], sign, float(y.mean()))
+
+
+def _cut(low: float, high: float) -> float:
+    """The number with the fewest digits, three at least, near the middle of `low < cut <= high`."""
+    middle = low / 2 + high / 2
+    for digits in range(3, 18):
+        cut = float(f"{middle:.{digits}g}")
+        if low < cut <= high and math.isfinite(cut):
+            return cut
+    return float(high if math.isfinite(high) else np.nextafter(low, high))
 
 
 def _merge_violators(
@@ -217,6 +228,13 @@ def points_table(card: Mapping[str, Any]) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
+def _number(edge: float) -> str:
+    """A cut as text, every digit of it."""
+    if float(f"{edge:g}") == edge:
+        return f"{edge:g}"
+    return f"{edge:.0f}" if edge.is_integer() and abs(edge) < 1e15 else repr(edge)
+
+
 def _range_name(low: str, high: str) -> str:
     if low and high:
         return f"{low} to below {high}"
@@ -228,5 +246,5 @@ def _range_name(low: str, high: str) -> str:
 def _bin_names(bins: Mapping[str, Any]) -> list[str]:
     if bins["nominal"]:
         return [", ".join(group) for group in bins["groups"]]
-    limits = ["", *(f"{e:g}" for e in bins["edges"]), ""]
+    limits = ["", *map(_number, bins["edges"]), ""]
     return [_range_name(low, high) for low, high in itertools.pairwise(limits)]

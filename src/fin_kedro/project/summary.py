@@ -108,7 +108,7 @@ def _print_table(workflow: str, catalog: Any, outputs: Iterable[str]) -> None:
             *([_lowest_air(judged) if judged else ""] if with_people else []),
             _gates(judged) if judged else "",
         )
-    width = None if sys.stdout.isatty() else 130
+    width = None if sys.stdout.isatty() else 145
     Console(width=width).print(table)
 
 
@@ -144,7 +144,11 @@ def _figure(figure: Mapping[str, float]) -> str:
 
 def _lowest_air(verdicts: list[Mapping[str, Any]] | None) -> str:
     found = [
-        v for v in verdicts or [] if v["code"].startswith("FAI-AIR") and v["value"] is not None
+        v
+        for v in verdicts or []
+        if v["code"].startswith("FAI-AIR")
+        and v["value"] is not None
+        and v["status"] != "not_judged"
     ]
     if not found:
         return "not measured"
@@ -155,8 +159,10 @@ def _lowest_air(verdicts: list[Mapping[str, Any]] | None) -> str:
 def _gates(verdicts: list[Mapping[str, Any]] | None) -> str:
     gates = [v for v in verdicts or [] if v["gate"] and v["status"] != "not_applicable"]
     warned = sum(v["status"] == "warn" for v in verdicts or [])
-    passed = sum(v["status"] != "fail" for v in gates)
-    return f"{passed}/{len(gates)}" + (f", {warned} warn" if warned else "")
+    unsure = sum(v["status"] == "not_judged" for v in gates)
+    passed = sum(v["status"] in ("pass", "warn") for v in gates)
+    others = (f", {warned} warn" if warned else "") + (f", {unsure} not judged" if unsure else "")
+    return f"{passed}/{len(gates)}{others}"
 
 
 def env_option(env: str | None) -> str:

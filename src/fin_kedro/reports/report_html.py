@@ -25,7 +25,13 @@ CONTENT_POLICY = "; ".join(
         "form-action 'none'",
     )
 )
-LABELS = {"pass": "pass", "warn": "attention", "fail": "fail", "not_applicable": "not judged"}
+LABELS = {
+    "pass": "pass",
+    "warn": "attention",
+    "fail": "fail",
+    "not_judged": "not judged",
+    "not_applicable": "not applicable",
+}
 HEADING = re.compile(r"<h2>(.*?)</h2>", re.DOTALL)
 
 
@@ -92,7 +98,8 @@ def summarise(verdicts: Sequence[Mapping[str, Any]]) -> str:
         "pass": "pass",
         "warn": "need attention",
         "fail": "fail",
-        "not_applicable": "not judged",
+        "not_judged": "not judged",
+        "not_applicable": "not applicable",
     }
     parts = [f"{counts[status]} {word}" for status, word in words.items() if counts[status]]
     others = len(verdicts) - len(gates)
