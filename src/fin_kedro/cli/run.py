@@ -57,7 +57,7 @@ def _runner(options: Mapping[str, Any], decider: Any) -> dict[str, Any]:
 
 
 def _kedro(**options: Any) -> Any:
-    from fin_kedro.project.refusals import ParameterError
+    from fin_kedro.parameters.refusals import ParameterError
     from fin_kedro.project.workflows import WorkflowError
 
     assert kedro_run.callback is not None

@@ -5,12 +5,14 @@ from __future__ import annotations
 import threading
 import warnings
 from copy import deepcopy
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from kedro.config import MissingConfigException, OmegaConfigLoader
 from omegaconf import OmegaConf
 
+from fin_kedro.project.policy import policy_of
 from fin_kedro.project.templates import entries_for, with_defaults
 from fin_kedro.project.workflows import Workflow, declared_workflows
 
@@ -41,7 +43,7 @@ class ProjectConfigLoader(OmegaConfigLoader):
     address need absolute paths, wherever a command is typed. ``${pipelines:release}`` lists that
     pipeline of every workflow. Catalog, parameters and policy are written once for every workflow
     of a kind (see `fin_kedro.project.templates`). Both are checked by their schema whenever they
-    are read, whoever reads them (see `fin_kedro.project.parameter_check`); ``checked`` False leaves
+    are read, whoever reads them (see `fin_kedro.parameters.check`); ``checked`` False leaves
     that out, for the conf of another time. A project that declares no workflow has its own schema.
     """
 
@@ -92,13 +94,12 @@ class ProjectConfigLoader(OmegaConfigLoader):
         """Refuse what no schema knows; conf is read several times in a run, and judged once."""
         if not self._checked or not self.workflows or self._accepted.get(key) == found:
             return
-        from fin_kedro.project import parameter_check
+        from fin_kedro.parameters import check  # here: with its schema it takes a tenth of a second
 
-        check = {
-            "parameters": parameter_check.check_parameters,
-            "policy": parameter_check.check_policy,
-        }[key]
-        check(found, self)
+        if key == "parameters":
+            check.check_parameters(found, self)
+        else:
+            check.check_policy(found, partial(policy_of, found), self)
         self._accepted[key] = deepcopy(found)
 
 

@@ -12,9 +12,9 @@ from typing import Any
 
 import pydantic
 
+from fin_kedro.parameters.places import ALL
 from fin_kedro.project.workflows import KINDS, Workflow, WorkflowError
 
-ALL = "workflow"  # a section for workflows of every kind
 _HEAD = re.compile(r"\{(\w+)\}(.*)")
 _ONE_FIELD = re.compile(r"\{([^{}]+)\}")
 

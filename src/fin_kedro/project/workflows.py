@@ -12,9 +12,10 @@ import pydantic
 import yaml
 from kedro.config import MissingConfigException
 
+from fin_kedro.parameters.values import Word
+
 # Names of datasets, of pipelines and of the service, whose tag a bento has.
 NAME = re.compile(r"[a-z]([a-z0-9_]*[a-z0-9])?")
-Word = Literal["row", "rows", "bad", "accept", "refuse"]
 
 
 class WorkflowError(ValueError):

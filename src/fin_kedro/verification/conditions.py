@@ -110,7 +110,10 @@ def wanted_parameters(
     if world.parameters == NOW:
         wanted, base = resolved(project, env, wanted), {}
     policy = wanted.pop("policy", None)
-    if policy is not None and _inside(tree, project_config(tree, env, checked=False)["policy"]) != policy:
+    if (
+        policy is not None
+        and _inside(tree, project_config(tree, env, checked=False)["policy"]) != policy
+    ):
         _write_policy(tree, env, policy)
     there = resolved(tree, env, wanted)
     surplus = [p for name, value in wanted.items() for p in _surplus(value, there[name], name)]

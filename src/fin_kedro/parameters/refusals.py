@@ -4,4 +4,4 @@ from __future__ import annotations
 
 
 class ParameterError(ValueError):
-    """A parameter is unknown or out of range; the message says which, where, and what is allowed."""
+    """A parameter is unknown or out of range: which, where it stands, and what is allowed."""

@@ -9,7 +9,7 @@ from typing import Any
 
 import pydantic
 
-from fin_kedro.project.schema_types import SAID
+from fin_kedro.parameters.values import SAID
 
 Node = Mapping[str, Any]
 
@@ -21,7 +21,7 @@ def schema_of(model: type[pydantic.BaseModel]) -> dict[str, Any]:
 
 
 def meant(given: str, allowed: Iterable[str]) -> str:
-    """"; did you mean 'x'?" where a name is near, else nothing."""
+    """ "; did you mean 'x'?" where a name is near, else nothing."""
     near = difflib.get_close_matches(given, [str(name) for name in allowed], n=1)
     return f"; did you mean {near[0]!r}?" if near else ""
 
@@ -41,14 +41,13 @@ def problem_words(
         *above, name = path[:-1]
         whole = schema_of(model)
         found = _choices(whole, _find(whole, above))
-        names = next((n["propertyNames"] for n in found if "propertyNames" in n), {})
+        names: Node = next((n["propertyNames"] for n in found if "propertyNames" in n), {})
         allowed = resolved(model, names).get("enum", ())
         return path[:-1], _unknown(str(name), allowed) if allowed else (
             f"is unknown. Allowed: {allowed_words(model, names)}"
         )
     if kind == "extra_forbidden":
-        names = _names(model, path[:-1])
-        return path, _unknown(str(path[-1]), names)
+        return path, _unknown(str(path[-1]), _names(model, path[:-1]))
     node = _find(schema_of(model), path)
     if kind == "missing":
         return path, f"is missing. Needed: {allowed_words(model, node)}{_described(node)}"
@@ -69,25 +68,36 @@ def _described(node: Node) -> str:
 def allowed_words(model: type[pydantic.BaseModel], node: Node) -> str:
     """What may stand at a place of a schema."""
     node = resolved(model, node)
-    if SAID in node:
-        return str(node[SAID])
+    return _special(model, node) or _by_type(model, node)
+
+
+def _special(model: type[pydantic.BaseModel], node: Node) -> str | None:
+    """What is allowed, where that is no range of a type."""
     if "anyOf" in node:
         return " or ".join(allowed_words(model, other) for other in node["anyOf"])
+    if "discriminator" in node:
+        named = node["discriminator"]
+        return f"a section whose {named['propertyName']} is one of {', '.join(named['mapping'])}"
     if "enum" in node or "const" in node:
         return " or ".join(map(str, node.get("enum", [node.get("const")])))
-    kind = node.get("type")
+    said = "a day, such as 2026-05-01" if node.get("format") == "date" else None
+    return node.get(SAID, said)
+
+
+def _by_type(model: type[pydantic.BaseModel], node: Node) -> str:
+    kind = str(node.get("type"))
     if kind in ("integer", "number"):
         return _number(node, "a whole number" if kind == "integer" else "a number")
+    if kind == "array" and "prefixItems" in node:
+        items = [allowed_words(model, item) for item in node["prefixItems"]]
+        return f"a list of {len(items)}: {'; '.join(items)}"
     if kind == "array":
-        if "prefixItems" in node:
-            items = [allowed_words(model, item) for item in node["prefixItems"]]
-            return f"a list of {len(items)}: {'; '.join(items)}"
         filled = " of one or more" if node.get("minItems") else ""
         return f"a list{filled}, each {allowed_words(model, node.get('items', {}))}"
-    if kind == "object":
-        names = ", ".join(node.get("properties", {}))
-        return f"a section with {names}" if names else "settings by name"
-    return {"string": "text", "boolean": "true or false", "null": "null"}.get(str(kind), "a value")
+    names = ", ".join(node.get("properties", {}))
+    section = f"a section with {names}" if names else "settings by name"
+    plain = {"string": "text", "boolean": "true or false", "null": "null", "object": section}
+    return plain.get(kind, "a value")
 
 
 def _number(node: Node, words: str) -> str:

@@ -3,22 +3,20 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import pydantic
 import yaml
 
-from fin_kedro.project.conf_places import COMMAND_LINE, ConfPlaces, Path_
-from fin_kedro.project.parameter_schema import KINDS
-from fin_kedro.project.policy import WORKFLOWS, policy_of
-from fin_kedro.project.policy_schema import AS_PARAMETERS, BY_WORKFLOW, Policy
-from fin_kedro.project.refusals import ParameterError
-from fin_kedro.project.schema_words import meant, problem_words
-from fin_kedro.project.templates import ALL
-from fin_kedro.project.workflows import Workflow
+from fin_kedro.parameters.places import ALL, COMMAND_LINE, ConfPlaces, Path_, heads_of
+from fin_kedro.parameters.policy import AS_PARAMETERS, BY_WORKFLOW, Policy
+from fin_kedro.parameters.refusals import ParameterError
+from fin_kedro.parameters.sections import KINDS
+from fin_kedro.parameters.words import meant, problem_words
 
+WORKFLOWS = "workflows"  # of policy: what differs by workflow
 CONTEXT = "run_context"  # filled in while a run goes on, for each node that asks
 MOST = 10  # problems said at once
 _MEANT = re.compile(r"did you mean '([^']+)'")
@@ -36,7 +34,7 @@ def check_parameters(content: Mapping[str, Any], loader: Any) -> None:
         ParameterError: names each parameter, where it stands and what is allowed.
     """
     places = ConfPlaces(loader, "parameters")
-    found = [*_of_command_line(content, loader)]
+    found = [*_of_command_line(loader)]
     if not found:  # what a name of nothing would say of the rest is of no use
         found = [*_unknown_sections(content, loader, places), *_shared(content, places)]
         for workflow in loader.workflows:
@@ -44,11 +42,12 @@ def check_parameters(content: Mapping[str, Any], loader: Any) -> None:
     _refuse(found, "docs/parameters.md lists every parameter.")
 
 
-def check_policy(content: Mapping[str, Any], loader: Any) -> None:
+def check_policy(content: Mapping[str, Any], policy_of: Callable[[Any], Any], loader: Any) -> None:
     """Refuse a policy that no check reads, or whose limits cannot be.
 
     Args:
-        content: the policy of an environment.
+        content: the policy of an environment, as its files state it.
+        policy_of: the policy in force for the workflow of a name, for None what binds all.
         loader: the `ProjectConfigLoader` that read it.
 
     Raises:
@@ -56,13 +55,13 @@ def check_policy(content: Mapping[str, Any], loader: Any) -> None:
     """
     places = ConfPlaces(loader, "policy")
     found = [*_by_workflow(content, loader, places)]
-    common = list(_problems(Policy, policy_of(content, None)))
+    common = list(_problems(Policy, policy_of(None)))
     for path, said in common:
-        place = _place(places, [()], path, said, "policy.yml")
-        found.append(f"{place}: {_sentence(path, _about_gate(path, said, content))}")
+        stands = _place(places, [()], path, said, "policy.yml")
+        found.append(f"{stands}: {_sentence(path, _about_gate(path, said, content))}")
     for workflow in loader.workflows if not found else ():
-        heads = [*((WORKFLOWS, *head) for head in _heads(workflow)), ()]
-        for path, said in _problems(Policy, policy_of(content, workflow.name)):
+        heads = [*((WORKFLOWS, *head) for head in heads_of(workflow)), ()]
+        for path, said in _problems(Policy, policy_of(workflow.name)):
             place = _place(places, heads, path, said, "policy.yml")
             named = (WORKFLOWS, workflow.name, *path)
             found.append(f"{place}: {_sentence(named, _about_gate(path, said, content))}")
@@ -80,7 +79,7 @@ def _refuse(found: Iterable[str], where: str) -> None:
         )
 
 
-def _of_command_line(content: Mapping[str, Any], loader: Any) -> Iterator[str]:
+def _of_command_line(loader: Any) -> Iterator[str]:
     """Names of the command line that nothing would read."""
     named = [workflow.name for workflow in loader.workflows]
     readers = [f"{{{name}}}" for name in (ALL, *KINDS)]
@@ -100,9 +99,7 @@ def _of_command_line(content: Mapping[str, Any], loader: Any) -> Iterator[str]:
         )
 
 
-def _unknown_sections(
-    content: Mapping[str, Any], loader: Any, places: ConfPlaces
-) -> Iterator[str]:
+def _unknown_sections(content: Mapping[str, Any], loader: Any, places: ConfPlaces) -> Iterator[str]:
     """Sections of no workflow, and of nothing else that is read."""
     named = [workflow.name for workflow in loader.workflows]
     elsewhere: set[str] | None = None
@@ -122,8 +119,7 @@ def _unknown_sections(
 def _declared_anywhere(conf: Path) -> set[str]:
     """Workflows that some environment declares: their sections may wait in base."""
     contents = (
-        yaml.safe_load(file.read_text(encoding="utf-8"))
-        for file in conf.glob("*/workflows*.y*ml")
+        yaml.safe_load(file.read_text(encoding="utf-8")) for file in conf.glob("*/workflows*.y*ml")
     )
     return {str(name) for content in contents if isinstance(content, dict) for name in content}
 
@@ -136,24 +132,24 @@ def _shared(content: Mapping[str, Any], places: ConfPlaces) -> Iterator[str]:
     for name in AS_PARAMETERS:
         if name in content:
             model = Policy.model_fields[name].annotation
-            assert isinstance(model, type) and issubclass(model, pydantic.BaseModel)
+            assert isinstance(model, type)
             for path, said in _problems(model, content[name]):
                 whole = (name, *path)
                 place = _place(places, [()], whole, said, "policy.yml")
                 yield f"{place}: {_sentence(whole, said)}"
 
 
-def _of_workflow(section: Any, workflow: Workflow, places: ConfPlaces) -> Iterator[str]:
+def _of_workflow(section: Any, workflow: Any, places: ConfPlaces) -> Iterator[str]:
     """What is wrong with the parameters of one workflow."""
-    heads = _heads(workflow)
+    heads = heads_of(workflow)
     for path, said in _problems(KINDS[workflow.kind], {} if section is None else section):
         place = _place(places, heads, path, said, f"parameters_{workflow}.yml")
         yield f"{place}: {_sentence((workflow.name, *path), said)}"
     release = section.get("release") if isinstance(section, Mapping) else None
     given = release.get("workflow") if isinstance(release, Mapping) else None
     if given not in (None, workflow.name):
-        place = places.of(heads, ("release", "workflow"))
-        yield f"{place}: {workflow}.release.workflow is {given!r}. Allowed: {workflow}"
+        stands = places.of(heads, ("release", "workflow"))
+        yield f"{stands}: {workflow}.release.workflow is {given!r}. Allowed: {workflow}"
 
 
 def _by_workflow(content: Mapping[str, Any], loader: Any, places: ConfPlaces) -> Iterator[str]:
@@ -173,17 +169,12 @@ def _by_workflow(content: Mapping[str, Any], loader: Any, places: ConfPlaces) ->
             continue
         for section in own or ():
             if section in Policy.model_fields and section not in BY_WORKFLOW:
-                heads = [h for w in loader.workflows if w.name == name for h in _heads(w)]
+                heads = [h for w in loader.workflows if w.name == name for h in heads_of(w)]
                 place = places.of([(WORKFLOWS, *h) for h in heads], (section,))
                 yield (
                     f"{place}: {WORKFLOWS}.{name}.{section} would change nothing: {section} binds "
                     f"every workflow alike. Allowed here: {', '.join(BY_WORKFLOW)}"
                 )
-
-
-def _heads(workflow: Workflow) -> list[Path_]:
-    """The names under which a workflow's settings stand, the one that counts first."""
-    return [(workflow.name,), (f"{{{workflow.kind}}}",), (f"{{{ALL}}}",)]
 
 
 def _problems(model: type[pydantic.BaseModel], section: Any) -> Iterator[tuple[Path_, str]]:
@@ -201,9 +192,7 @@ def _problems(model: type[pydantic.BaseModel], section: Any) -> Iterator[tuple[P
         )
 
 
-def _place(
-    places: ConfPlaces, heads: Sequence[Path_], path: Path_, said: str, file: str
-) -> str:
+def _place(places: ConfPlaces, heads: Sequence[Path_], path: Path_, said: str, file: str) -> str:
     """Where a thing that is wrong stands; where it belongs, if it is missing."""
     if said.startswith("is missing"):
         place = places.nearest([heads[0]], path) if path[:-1] or heads[0] else None
@@ -229,4 +218,3 @@ def _sentence(path: Path_, said: str) -> str:
 
 def _dotted(path: Path_) -> str:
     return ".".join(map(str, path))
-

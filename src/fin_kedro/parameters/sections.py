@@ -10,8 +10,9 @@ from typing import Any, ClassVar, Literal
 import pydantic
 from pydantic import Field
 
-from fin_kedro.project.catboost_settings import Settings
-from fin_kedro.project.schema_types import (
+from fin_kedro.parameters.catboost_settings import Settings
+from fin_kedro.parameters.split import EventTimeSplit, StaticSplit
+from fin_kedro.parameters.values import (
     Count,
     Day,
     Named,
@@ -23,9 +24,8 @@ from fin_kedro.project.schema_types import (
     Share,
     Text,
     Version,
+    Word,
 )
-from fin_kedro.project.split_schema import EventTimeSplit, StaticSplit
-from fin_kedro.project.workflows import Word
 from fin_kedro.simulation.settings import Settings as World
 
 
@@ -39,7 +39,7 @@ class Features(Section):
 
 
 class EventTimeFeatures(Features):
-    """What the model sees, of events."""
+    """What the model sees, and the history it rests on."""
 
     statistics: Named = Field(description="History, as integers, computed alike on any engine.")
 
@@ -125,7 +125,7 @@ class Champion(Section):
                 try:
                     Settings.model_validate({**given, name: value})
                 except pydantic.ValidationError as error:
-                    from fin_kedro.project.schema_words import problem_words
+                    from fin_kedro.parameters.words import problem_words
 
                     _, said = problem_words(Settings, error.errors()[0])
                     between = " " if said.startswith("is ") else ": "

@@ -12,7 +12,7 @@ from typing import Any, Literal
 import pydantic
 from pydantic import Field
 
-from fin_kedro.project.schema_types import Count, NotNegative, Section
+from fin_kedro.parameters.values import Count, NotNegative, Section
 
 # CatBoost knows these, and here something else sets them: what to use instead.
 _ELSEWHERE = {
@@ -100,8 +100,9 @@ def _refuse_name(name: str) -> None:
         near = difflib.get_close_matches(str(name), allowed, n=1)
         hint = f"; did you mean {near[0]!r}?" if near else "."
         raise ValueError(
-            f"{name!r} is no setting of CatBoost{hint} Allowed: {', '.join(Settings.model_fields)}, "
-            "and any other training parameter of CatBoostClassifier"
+            f"{name!r} is no setting of CatBoost{hint} Allowed: "
+            f"{', '.join(Settings.model_fields)}, and any other training parameter of "
+            "CatBoostClassifier"
         )
 
 

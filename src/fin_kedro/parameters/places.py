@@ -9,7 +9,13 @@ from typing import Any
 import yaml
 
 COMMAND_LINE = "--params"
+ALL = "workflow"  # the name, in braces, of a section for workflows of every kind
 Path_ = tuple[str | int, ...]
+
+
+def heads_of(workflow: Any) -> list[Path_]:
+    """The names under which a workflow's settings stand, the one that counts first."""
+    return [(workflow.name,), (f"{{{workflow.kind}}}",), (f"{{{ALL}}}",)]
 
 
 class ConfPlaces:
@@ -77,13 +83,18 @@ class ConfPlaces:
 def is_stated(content: Any, path: Sequence[str | int]) -> bool:
     """Whether a mapping states a path."""
     for step in path:
-        if isinstance(content, Mapping) and step in content:
-            content = content[step]
-        elif isinstance(content, list) and isinstance(step, int) and step < len(content):
-            content = content[step]
-        else:
+        listed = isinstance(content, list) and isinstance(step, int) and step < len(content)
+        if not listed and not (isinstance(content, Mapping) and step in content):
             return False
+        content = content[step]
     return True
+
+
+def value_at(content: Any, path: Sequence[str | int]) -> Any:
+    """What a mapping states at a path; it must (see `is_stated`)."""
+    for step in path:
+        content = content[step]
+    return content
 
 
 def _line(node: yaml.Node | None, path: Sequence[str | int]) -> int | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from datetime import timedelta
 from typing import Literal
@@ -9,7 +10,7 @@ from typing import Literal
 import pydantic
 from pydantic import Field
 
-from fin_kedro.project.schema_types import Day, Moment, PartShare, Section, Text, as_day
+from fin_kedro.parameters.values import Day, Moment, PartShare, Section, Text, as_day
 
 Part = Literal["train", "calibration", "test", "out_of_time"]
 
@@ -53,7 +54,7 @@ class Spans(Section):
     @pydantic.model_validator(mode="after")
     def _in_turn(self) -> Spans:
         named = [(n, s) for n in Spans.model_fields if (s := getattr(self, n)) is not None]
-        for (before, first), (after, second) in zip(named, named[1:], strict=False):
+        for (before, first), (after, second) in itertools.pairwise(named):
             if as_day(second.start) < as_day(first.end):
                 raise ValueError(
                     f"{after} starts {second.start}, before {before} has ended ({first.end})"
@@ -92,7 +93,7 @@ class Split(Section):
 
 
 class StaticSplit(Split):
-    """The parts of rows that stand for themselves."""
+    """The parts of the rows."""
 
     by: Literal["hash", "time"] = Field("hash", description="By a hash of the id, or by time.")
     salt: Text = Field(description="Another salt draws other parts.")
@@ -111,7 +112,7 @@ class StaticSplit(Split):
 
 
 class EventTimeSplit(Split):
-    """The parts of events."""
+    """The parts of the rows, by time."""
 
     by: Literal["time"] = Field(description="Events are split by time.")
 

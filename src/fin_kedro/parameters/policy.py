@@ -7,7 +7,7 @@ from typing import Annotated
 import pydantic
 from pydantic import Field
 
-from fin_kedro.project.schema_types import SAID, Count, Edges, NotNegative, Section, Share, Text
+from fin_kedro.parameters.values import SAID, Count, Edges, NotNegative, Section, Share, Text
 
 Code = Annotated[
     str,

@@ -6,12 +6,12 @@ import math
 import re
 from collections.abc import Callable
 from datetime import date, datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import pydantic
 from pydantic import Field
 
-# What JSON's own words for a type cannot say, a value says here (`fin_kedro.project.schema_words`).
+# What JSON's own words for a type cannot say, a value says here (`fin_kedro.parameters.words`).
 SAID = "said"
 
 
@@ -30,9 +30,7 @@ def checked(said: str, check: Callable[[Any], object]) -> Any:
         check(value)
         return value
 
-    return Annotated[
-        Any, pydantic.PlainValidator(validate), pydantic.WithJsonSchema({SAID: said})
-    ]
+    return Annotated[Any, pydantic.PlainValidator(validate), pydantic.WithJsonSchema({SAID: said})]
 
 
 def as_day(value: Any) -> date:
@@ -62,6 +60,9 @@ def _edges(value: Any) -> None:
     if not numbers or not value or sorted(set(value)) != value:
         raise ValueError("these are no edges")
 
+
+# How a service calls its rows and outcomes.
+Word = Literal["row", "rows", "bad", "accept", "refuse"]
 
 Day = checked("a day, such as 2026-05-01", as_day)
 Moment = checked("a date or a moment, such as 2026-05-01", _moment)
