@@ -146,6 +146,9 @@ def declare(environment: Path, text: str) -> dict[str, Pipeline]:
 
 
 LOANS = "{kind: static, applications: {contract: c.odcs.yaml, filepath: loans.csv}}"
+COSTS = """
+loans: {decision: {costs: {approve_good: 1, approve_bad: -9, decline_good: 0, decline_bad: 0}}}
+"""
 
 
 def test_an_environments_workflow_has_the_pipelines_of_its_kind(environment: Path) -> None:
@@ -158,6 +161,7 @@ def test_an_environments_workflow_has_the_pipelines_of_its_kind(environment: Pat
             n.name.split(".")[1] for n in theirs
         ]
     assert set(made["loans"].nodes) <= set(made["__default__"].nodes)
+    (environment / "conf/own/parameters_loans.yml").write_text(COSTS)
     conf = project_config(environment, env="own")
     catalog = DataCatalog.from_config(conf["catalog"], save_version="2026-01-01T00.00.00.000Z")
     for free in made["loans"].inputs():

@@ -14,6 +14,7 @@ from kedro.framework.session import KedroSession
 from kedro.framework.startup import bootstrap_project
 
 from fin_kedro.features.expressions import Definitions
+from fin_kedro.parameters.refusals import ParameterError
 from tests.conftest import copy_project, kedro
 from tests.end_to_end.evidence import ledger_events, written
 from tests.end_to_end.loan_requests import install_example, make_requests
@@ -115,7 +116,10 @@ CASES = {
     "thread_count": Case(
         says=("thread_count", "-1", "at least 1"),
         edit=(PARAMETERS, "settings: {", "settings: {thread_count: -1, "),
-        reaches="train_champion",
+    ),
+    "misspelt_parameter": Case(
+        says=("parameters_credit.yml, line 11", "aprove_bad", "did you mean 'approve_bad'?"),
+        edit=(PARAMETERS, "approve_bad", "aprove_bad"),
     ),
     "misspelt_definitions": Case(
         says=("features.definitions", "fin_kedro.features.credti:credit_features"),
@@ -194,6 +198,8 @@ def test_bad_input(
     with pytest.raises(Exception) as caught, KedroSession.create(project, env=env) as session:  # noqa: PT011
         session.run(pipeline_names=["credit"])
     said = capsys.readouterr().err
+    if isinstance(caught.value, ParameterError):  # nothing has begun: `kedro run` says it alone
+        said += str(caught.value)
     print(name, type(caught.value).__name__, caught.value, "\nSTDERR", said)
     for words in CASES[name].says:
         assert words in said, f"{name}: {words!r} is not in\n{said}"
@@ -215,7 +221,7 @@ def assert_nothing_beyond(project: Path, before: set[str], reaches: str) -> None
     assert not {path for path in made if not path.startswith((*allowed, *reports))}
 
 
-@pytest.mark.parametrize("name", ["unknown_target", "contract_typo"])
+@pytest.mark.parametrize("name", ["unknown_target", "contract_typo", "misspelt_parameter"])
 def test_bad_input_as_a_person_types_it(name: str, project: Path) -> None:
     env, before = prepare(project, name), written(project)
     result = kedro(project, "run", "--env", env, "--pipelines", "credit")
@@ -225,3 +231,16 @@ def test_bad_input_as_a_person_types_it(name: str, project: Path) -> None:
     assert "Traceback" not in result.stderr
     assert len(result.stderr.splitlines()) < 20
     assert_nothing_beyond(project, before, CASES[name].reaches)
+
+
+@pytest.mark.parametrize("command", ["run", "run --stale", "status"])
+def test_a_misspelt_parameter_is_refused_where_it_is_typed(command: str, project: Path) -> None:
+    before = set((project / "data").rglob("*"))  # MLflow's tables too
+    wrong = "credit.decision.costs.aprove_bad=-5"
+    result = kedro(project, *command.split(), "--pipelines", "credit", "--params", wrong)
+    assert result.returncode == 1
+    assert f"--params: {wrong.partition('=')[0]} is unknown; did you mean 'approve_bad'?" in (
+        result.stderr
+    )
+    assert "Traceback" not in result.stderr and len(result.stderr.splitlines()) < 5
+    assert set((project / "data").rglob("*")) == before

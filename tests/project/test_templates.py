@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from fin_kedro.project.config import project_config
+from fin_kedro.project.config import ProjectConfigLoader, project_config
 from fin_kedro.project.policy import policy_of
 from fin_kedro.project.workflows import WorkflowError
 
@@ -80,8 +80,13 @@ def test_an_entry_under_its_full_name_replaces_what_would_be_written_out(project
     assert "wires.rows" in catalog
 
 
+def read(project: Path, env: str | None = None) -> ProjectConfigLoader:
+    """Conf of sections that no schema knows."""
+    return project_config(project, env, checked=False)
+
+
 def test_sections_are_laid_over_those_of_the_kind_and_of_all(project: Path) -> None:
-    parameters = project_config(project)["parameters"]
+    parameters = read(project)["parameters"]
     assert parameters["loans"] == {
         "words": {"row": "loan"}, "depth": 5, "of": "loans",
         "kept": {"evidence": [], "list": ["loans", 1]},
@@ -94,25 +99,25 @@ def test_sections_are_laid_over_those_of_the_kind_and_of_all(project: Path) -> N
 
 
 def test_an_environment_changes_a_section_of_a_kind_or_of_a_workflow(project: Path) -> None:
-    parameters = project_config(project, env="own")["parameters"]["loans"]
+    parameters = read(project, "own")["parameters"]["loans"]
     assert (parameters["depth"], parameters["salt"]) == (5, "pepper")  # its own comes before
     assert parameters["cut"] == {"a": 7, "b": 3}
 
 
 def test_a_runs_own_parameters_come_first(project: Path) -> None:
-    loader = type(project_config(project))(
+    loader = ProjectConfigLoader(
         project / "conf", env="own", base_env="base", default_run_env="local",
-        runtime_params={"loans": {"cut": {"a": 9}}},
+        runtime_params={"loans": {"cut": {"a": 9}}}, checked=False,
     )  # fmt: skip
     assert loader["parameters"]["loans"]["cut"] == {"a": 9, "b": 3}
 
 
 def test_policy_binds_by_kind_and_by_workflow(project: Path) -> None:
-    policy, own = (project_config(project, env=env)["policy"] for env in (None, "own"))
+    policy, own = (read(project, env)["policy"] for env in (None, "own"))
     assert policy_of(policy, "wires")["gates"] == {"AUC": {"min": 0.8}, "AP": {"min": 0.5}}
     assert policy_of(policy, "loans")["gates"] == {"AUC": {"min": 0.7}}
     assert policy_of(own, "wires")["gates"] == {"AUC": {"min": 0.9}}
-    assert project_config(project)["parameters"]["workflows"] == policy["workflows"]
+    assert read(project)["parameters"]["workflows"] == policy["workflows"]
 
 
 def test_a_rule_lists_the_pipelines_of_every_workflow(project: Path) -> None:
@@ -125,6 +130,7 @@ def test_a_rule_lists_the_pipelines_of_every_workflow(project: Path) -> None:
         ("parameters_x.yml", '"{statics}": {a: 1}', "{statics}, which is no kind of workflow"),
         ("parameters_x.yml", '"{event_time}": {a: "{event_time.contract}"}', "does not declare"),
         ("parameters_x.yml", '"{event_time}": {a: "{static.features}"}', "{static.features}"),
+        ("parameters_x.yml", '"{static}": 3', "section {static} is 3"),
         ("catalog_x.yml", '"{static}.y": {a: "{static.words.rowss.x}"}', "{static.words.rowss.x}"),
     ],
 )

@@ -96,7 +96,7 @@ def test_what_is_wrong_is_said_with_the_file(project: Path, text: str) -> None:
     with pytest.raises(WorkflowError) as refused:
         project_config(project, env="own").workflows  # noqa: B018
     said = str(refused.value)
-    assert said.startswith("conf/own/workflows.yml: ")
+    assert said.startswith("conf/own/workflows.yml, line 1: ")
     for words in WRONG[text]:
         assert words in said
 
@@ -104,5 +104,7 @@ def test_what_is_wrong_is_said_with_the_file(project: Path, text: str) -> None:
 def test_the_file_is_the_one_that_states_the_setting(project: Path) -> None:
     write(project, "base", LOANS.replace("contract", "contrat"))
     write(project, "own", "loans: {features: a:b}")
-    with pytest.raises(WorkflowError, match=r"^conf/base/workflows.yml: loans: 'applications.con"):
+    with pytest.raises(
+        WorkflowError, match=r"^conf/base/workflows.yml, line 4: loans: 'applications.con"
+    ):
         project_config(project, env="own").workflows  # noqa: B018

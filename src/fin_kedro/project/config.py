@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import threading
 import warnings
+from copy import deepcopy
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from kedro.config import MissingConfigException, OmegaConfigLoader
 from omegaconf import OmegaConf
 
+from fin_kedro.project.policy import policy_of
 from fin_kedro.project.templates import entries_for, with_defaults
 from fin_kedro.project.workflows import Workflow, declared_workflows
 
@@ -39,10 +42,16 @@ class ProjectConfigLoader(OmegaConfigLoader):
     ``${project:some/path}`` is that path inside the project: settings such as MLflow's tracking
     address need absolute paths, wherever a command is typed. ``${pipelines:release}`` lists that
     pipeline of every workflow. Catalog, parameters and policy are written once for every workflow
-    of a kind (see `fin_kedro.project.templates`).
+    of a kind (see `fin_kedro.project.templates`). Both are checked by their schema whenever they
+    are read, whoever reads them (see `fin_kedro.parameters.check`); ``checked`` False leaves
+    that out, for the conf of another time. A project that declares no workflow has its own schema.
     """
 
-    def __init__(self, conf_source: str | Path, *args: Any, **kwargs: Any) -> None:
+    def __init__(
+        self, conf_source: str | Path, *args: Any, checked: bool = True, **kwargs: Any
+    ) -> None:
+        self._checked = checked
+        self._accepted: dict[str, Any] = {}
         self._root = Path(conf_source).resolve().parent
         self._workflows: tuple[Workflow, ...] | None = None
         _reading.loader = self
@@ -74,9 +83,24 @@ class ProjectConfigLoader(OmegaConfigLoader):
             return entries_for(found, self.workflows)
         if key == "parameters":
             found = with_defaults(found, self.workflows)
-        if key in ("parameters", "policy") and found.get("workflows"):
-            return {**found, "workflows": with_defaults(found["workflows"], self.workflows)}
+        if key in ("parameters", "policy"):
+            if found.get("workflows"):
+                own = with_defaults(found["workflows"], self.workflows)
+                found = {**found, "workflows": own}
+            self._check(key, found)
         return found
+
+    def _check(self, key: str, found: dict[str, Any]) -> None:
+        """Refuse what no schema knows; conf is read several times in a run, and judged once."""
+        if not self._checked or not self.workflows or self._accepted.get(key) == found:
+            return
+        from fin_kedro.parameters import check  # here: with its schema it takes a tenth of a second
+
+        if key == "parameters":
+            check.check_parameters(found, self)
+        else:
+            check.check_policy(found, partial(policy_of, found), self)
+        self._accepted[key] = deepcopy(found)
 
 
 def _in_project(path: str) -> str:
@@ -90,10 +114,16 @@ def _of_each_workflow(stage: str) -> list[str]:
     return [f"{workflow}_{stage}" for workflow in _reading.loader.workflows]
 
 
-def project_config(project_path: str | Path, env: str | None = None) -> ProjectConfigLoader:
+def project_config(
+    project_path: str | Path, env: str | None = None, *, checked: bool = True
+) -> ProjectConfigLoader:
     """Open the configuration as `kedro run --env` reads it, without a session."""
     return ProjectConfigLoader(
-        Path(project_path) / "conf", env=env, base_env="base", default_run_env="local"
+        Path(project_path) / "conf",
+        env=env,
+        base_env="base",
+        default_run_env="local",
+        checked=checked,
     )
 
 

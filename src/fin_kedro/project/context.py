@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from typing import Any
 
+from kedro.config import MissingConfigException
 from kedro.framework import project as kedro_project
 from kedro.framework.context import KedroContext
 
@@ -17,11 +19,19 @@ _open: dict[str, ProjectConfigLoader] = {}
 
 
 class ProjectContext(KedroContext):
-    """Kedro's context; pipelines are those of its environment from here on."""
+    """Kedro's context; pipelines are those of its environment from here on.
+
+    Raises:
+        ParameterError: conf or the command line says what no schema knows.
+    """
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         use(self.config_loader)
+        # before any hook: MLflow's opens its tables, and a refused run must leave nothing behind
+        for name in ("parameters", "policy"):
+            with suppress(MissingConfigException):
+                self.config_loader[name]
 
 
 def use(loader: Any) -> None:

@@ -12,9 +12,9 @@ from typing import Any
 
 import pydantic
 
+from fin_kedro.parameters.places import ALL
 from fin_kedro.project.workflows import KINDS, Workflow, WorkflowError
 
-ALL = "workflow"  # a section for workflows of every kind
 _HEAD = re.compile(r"\{(\w+)\}(.*)")
 _ONE_FIELD = re.compile(r"\{([^{}]+)\}")
 
@@ -54,9 +54,13 @@ def with_defaults(content: Mapping[str, Any], workflows: Sequence[Workflow]) -> 
     for workflow in workflows if shared else ():
         section: dict[str, Any] = {}
         for name in (ALL, workflow.kind):
-            section = laid_over(section, filled(shared.get(f"{{{name}}}") or {}, workflow))
-        if section:
-            found[workflow.name] = laid_over(section, found.get(workflow.name) or {})
+            below = shared.get(f"{{{name}}}") or {}
+            if not isinstance(below, Mapping):
+                raise WorkflowError(f"conf's section {{{name}}} is {below!r}; it has settings.")
+            section = laid_over(section, filled(below, workflow))
+        own = found.get(workflow.name) or {}
+        if section:  # what is no section is refused by the schema, which says where it stands
+            found[workflow.name] = laid_over(section, own) if isinstance(own, Mapping) else own
     return found
 
 

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from pathlib import Path
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, ClassVar, Literal, get_args
 
 import pydantic
-import yaml
 from kedro.config import MissingConfigException
+
+from fin_kedro.parameters.places import ConfPlaces
+from fin_kedro.parameters.values import Word
 
 # Names of datasets, of pipelines and of the service, whose tag a bento has.
 NAME = re.compile(r"[a-z]([a-z0-9_]*[a-z0-9])?")
-Word = Literal["row", "rows", "bad", "accept", "refuse"]
 
 
 class WorkflowError(ValueError):
@@ -118,14 +118,14 @@ def declared_workflows(loader: Any) -> tuple[Workflow, ...]:
         content = loader["workflows"]
     except MissingConfigException:
         return ()
-    files = _Files(loader)
-    return tuple(_read(name, given, files) for name, given in content.items() if given is not None)
+    places = ConfPlaces(loader, "workflows")
+    return tuple(_read(name, given, places) for name, given in content.items() if given is not None)
 
 
-def _read(name: str, given: Any, files: _Files) -> Workflow:
+def _read(name: str, given: Any, places: ConfPlaces) -> Workflow:
     """One declaration."""
     if not isinstance(given, Mapping):
-        raise WorkflowError(f"{files.of(name)}: {name} is {given!r}; it must have settings.")
+        raise WorkflowError(f"{_place(places, name)}: {name} is {given!r}; it must have settings.")
     kind = given.get("kind")
     if kind not in KINDS:
         was = f"kind {kind!r} is unknown{_meant(str(kind), KINDS)}"
@@ -133,17 +133,17 @@ def _read(name: str, given: Any, files: _Files) -> Workflow:
             near = difflib.get_close_matches("kind", list(given), n=1)
             was = "kind is missing" + (f"; was it meant by {near[0]!r}?" if near else "")
         raise WorkflowError(
-            f"{files.of(name, 'kind')}: {name}: {was}. Allowed: {', '.join(KINDS)}."
+            f"{_place(places, name, 'kind')}: {name}: {was}. Allowed: {', '.join(KINDS)}."
         )
     if "name" in given:
         raise WorkflowError(
-            f"{files.of(name, 'name')}: {name}: 'name' is unknown; the key above is the name."
+            f"{_place(places, name, 'name')}: {name}: 'name' is unknown; the key above is the name."
         )
     try:
         return KINDS[kind].model_validate({**given, "name": str(name)})
     except pydantic.ValidationError as error:
         said = "; ".join(_said(KINDS[kind], problem) for problem in error.errors())
-        where = files.of(name, *map(str, error.errors()[0]["loc"]))
+        where = _place(places, name, *error.errors()[0]["loc"])
         raise WorkflowError(f"{where}: {name}: {said}.") from None
 
 
@@ -172,37 +172,11 @@ def _settings(model: type[_Strict], path: Sequence[str]) -> list[str]:
     return [name for name in model.model_fields if name != "name"]
 
 
+def _place(places: ConfPlaces, *path: str | int) -> str:
+    """File and line of a setting, or of as much of its path as any file states."""
+    return places.nearest([()], path) or places.own_file("workflows.yml")
+
+
 def _meant(given: str, allowed: Iterable[str]) -> str:
     found = difflib.get_close_matches(given, list(allowed), n=1)
     return f"; did you mean {found[0]!r}?" if found else ""
-
-
-class _Files:
-    """Which file of conf says what: an environment's comes before base's."""
-
-    def __init__(self, loader: Any) -> None:
-        self._conf = Path(loader.conf_source)
-        self._envs = (loader.env or loader.default_run_env, loader.base_env)
-        self._patterns = loader.config_patterns["workflows"]
-
-    def of(self, *path: str) -> str:
-        """The file that states a setting, or as much of its path as any file states."""
-        for length in range(len(path), 0, -1):
-            for file, content in self._contents():
-                if _states(content, path[:length]):
-                    return file.relative_to(self._conf.parent).as_posix()
-        return f"{self._conf.name}/*/workflows.yml"
-
-    def _contents(self) -> Iterator[tuple[Path, Any]]:
-        for env in self._envs:
-            folder = self._conf / str(env)
-            for file in sorted({f for p in self._patterns for f in folder.glob(p) if f.is_file()}):
-                yield file, yaml.safe_load(file.read_text(encoding="utf-8"))
-
-
-def _states(content: Any, path: Sequence[str]) -> bool:
-    for step in path:
-        if not isinstance(content, Mapping) or step not in content:
-            return False
-        content = content[step]
-    return True

@@ -43,7 +43,7 @@ def _ledgers(project: Path, env: str | None, conf: tuple[Any, ...]) -> dict[str,
     if not conf:
         return {}
     try:
-        parameters = project_config(project, env)["parameters"]
+        parameters = project_config(project, env, checked=False)["parameters"]
     except MissingConfigException:
         return {}
     return {

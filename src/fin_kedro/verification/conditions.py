@@ -110,7 +110,10 @@ def wanted_parameters(
     if world.parameters == NOW:
         wanted, base = resolved(project, env, wanted), {}
     policy = wanted.pop("policy", None)
-    if policy is not None and _inside(tree, project_config(tree, env)["policy"]) != policy:
+    if (
+        policy is not None
+        and _inside(tree, project_config(tree, env, checked=False)["policy"]) != policy
+    ):
         _write_policy(tree, env, policy)
     there = resolved(tree, env, wanted)
     surplus = [p for name, value in wanted.items() for p in _surplus(value, there[name], name)]
@@ -188,7 +191,7 @@ def _copy_database(source: Path, target: Path, project: Path, tree: Path) -> Non
 
 def resolved(project: Path, env: str | None, names: Mapping[str, Any]) -> dict[str, Any]:
     """Parameters `names` (as in a seal) as a project's conf resolves them now, without runs'."""
-    config = project_config(project, env)
+    config = project_config(project, env, checked=False)
     parameters, found = config["parameters"], {}
     for name in names:
         if name == "policy":
