@@ -8,9 +8,12 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from jupyter_client.provisioning import KernelProvisionerFactory
 
+from sealed_kernel.fixed import fixed_environment
 from tests.end_to_end.papermill_traps import MORE, PAGE, TRAPS, Answer, Trap, run_both, statuses
 
+pytestmark = pytest.mark.usefixtures("all_kernels_forked")
 ALL = (*TRAPS, *MORE)
 EIGHT = {
     "failed shell command",
@@ -22,6 +25,15 @@ EIGHT = {
     "unreached gate",
     "cell order",
 }
+
+
+@pytest.fixture
+def all_kernels_forked(forked_kernels: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A kernel for each trap and engine, plain papermill's too, none of them started cold."""
+    for name, value in fixed_environment(kernel=True).items():
+        monkeypatch.setenv(name, value)  # in another one a kernel would be started cold
+    factory = KernelProvisionerFactory.instance()
+    monkeypatch.setattr(factory, "default_provisioner_name", "fin-kedro-warm")
 
 
 def named(trap: Trap) -> str:

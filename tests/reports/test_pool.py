@@ -6,9 +6,6 @@ import gc
 import json
 import os
 import signal
-import subprocess
-import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -21,6 +18,7 @@ from fin_kedro.reports.execution import ReportResult, execute_notebook
 from fin_kedro.reports.notebook_command import _places
 from fin_kedro.reports.pool import Job, execute_many
 from sealed_kernel.warm import ADDRESS, kernels
+from tests import commands
 from tests.children import gone, until
 from tests.conftest import ROOT
 
@@ -33,6 +31,7 @@ __import__("sys").late = Late()  # the interpreter lets go of it after the last 
 """
 CRASH, LATE_STATUS = LATE.format("abort", ()), LATE.format("_exit", (7,))
 AT_EXIT = "import atexit, os; atexit.register(os._exit, 7)"
+ENDED_BEFORE = "all of the notebook's code had ended when its kernel crashed with status -6"
 Write = Callable[..., Path]
 
 
@@ -96,7 +95,7 @@ def test_cold_and_warm_runs_give_the_same_notebook_and_seal(
 ) -> None:
     notebook = write(
         "rows: int = 3",
-        "import numpy as np, pandas as pd; print(np.random.rand(rows), hash('x'))",
+        "import numpy as np; print(np.random.rand(rows), hash('x'))",
         "import matplotlib.pyplot as plt; plt.plot(range(rows));",
     )
     cold, other = execute_many(jobs_of(notebook, notebook, rows=4), warm=False)
@@ -109,12 +108,13 @@ def test_cold_and_warm_runs_give_the_same_notebook_and_seal(
     assert cold.seal["content"] == warm.seal["content"]
 
 
+@pytest.mark.usefixtures("forked_kernels")
 def test_each_kernel_is_reached_by_sockets_in_a_folder_of_its_own(write: Write) -> None:
     look = """import os, pathlib
 app = get_ipython().kernel.parent
 print(app.transport, pathlib.Path(app.ip).parent, oct(os.stat(os.path.dirname(app.ip)).st_mode))"""
     notebook = write("n: int = 0", look)
-    results = execute_many(jobs_of(notebook, notebook), imports=LIGHT)
+    results = execute_many(jobs_of(notebook, notebook))
     (first, one, mode), (second, other, _) = (said(result).split() for result in results)
     assert (first, second, mode) == ("ipc", "ipc", "0o40700")
     assert one != other
@@ -132,13 +132,13 @@ def test_no_jobs() -> None:
 
 
 # Whoever starts tests in the background of a shell hands on that Ctrl-C is ignored.
-CLIENT = """
-import signal, sys
+CLIENT = f"""
+import os, signal, sys
 signal.signal(signal.SIGINT, signal.default_int_handler)
+del os.environ[{ADDRESS!r}]  # the tests' own warm host
 from fin_kedro.reports.pool import Job, execute_many
-from tests.reports.test_pool import LIGHT
-jobs = [Job(sys.argv[1], {"place": place}) for place in sys.argv[3:]]
-execute_many(jobs, warm=sys.argv[2] == "warm", imports=LIGHT)
+jobs = [Job(sys.argv[1], {{"place": place}}) for place in sys.argv[3:]]
+execute_many(jobs, warm=sys.argv[2] == "warm", imports={LIGHT!r})
 """
 SLEEP = """import os, subprocess, time
 sleeper = subprocess.Popen(["sleep", "300"])
@@ -152,31 +152,36 @@ def test_ctrl_c_ends_every_kernel_and_what_it_started(
 ) -> None:
     notebook = write("place: str = ''", SLEEP)
     places = [tmp_path / "a", tmp_path / "b", tmp_path / "never begun"]
-    environment = {**os.environ, "PYTHONPATH": f"{ROOT / 'src'}:{ROOT}"}
-    client = subprocess.Popen(
-        [sys.executable, "-c", CLIENT, str(notebook), kind, *map(str, places)],
-        env=environment,
-        stderr=subprocess.PIPE,
-    )
-    end = time.monotonic() + 60
-    while not all(p.exists() and p.read_text().endswith("end") for p in places[:2]):
-        assert time.monotonic() < end
-        time.sleep(0.1)
-    started = [int(word) for p in places[:2] for word in p.read_text().split()[:-1]]
-    client.send_signal(signal.SIGINT)
-    _, words = client.communicate(timeout=30)
-    assert words.strip().endswith(b"KeyboardInterrupt")
+    environment = {**commands.settled(os.environ), "PYTHONPATH": f"{ROOT / 'src'}:{ROOT}"}
+    with (tmp_path / "said").open("w+b") as words:
+        client = commands.start(
+            ["-c", CLIENT, str(notebook), kind, *map(str, places)],
+            folder=tmp_path, environment=environment, stdout=words, stderr=words,
+        )  # fmt: skip
+        assert until(
+            lambda: all(p.exists() and p.read_text().endswith("end") for p in places[:2]), 60
+        )
+        started = [int(word) for p in places[:2] for word in p.read_text().split()[:-1]]
+        client.send_signal(signal.SIGINT)
+        assert client.wait(30) == -signal.SIGINT
+    assert (tmp_path / "said").read_bytes().strip().endswith(b"KeyboardInterrupt")
     assert until(lambda: all(gone(pid) for pid in started)), [p for p in started if not gone(p)]
     assert not places[2].exists()
 
 
-def test_a_kernel_that_crashes_after_its_last_reply_is_noticed_warm_too(write: Write) -> None:
+def test_a_kernel_that_crashes_after_its_last_reply_is_noticed_warm_too(
+    write: Write, caplog: pytest.LogCaptureFixture
+) -> None:
     bad = write("n: int = 0", f"{AT_EXIT}; print('done')")
     good = write("n: int = 0", "print('done')", name="two")
-    failed, passed = execute_many(jobs_of(bad, good), imports=LIGHT)
+    late = write(CRASH, "print('done')", name="three")
+    with caplog.at_level("WARNING"):
+        failed, passed, apart = execute_many(jobs_of(bad, good, late), imports=LIGHT)
     assert failed.error is not None
     assert failed.error["name"] == "DeadKernelError"
     assert passed.error is None
+    assert apart.error is None
+    assert ENDED_BEFORE in caplog.text
 
 
 def test_a_kernel_that_falls_apart_when_all_code_has_ended_fails_no_notebook(
@@ -184,11 +189,8 @@ def test_a_kernel_that_falls_apart_when_all_code_has_ended_fails_no_notebook(
 ) -> None:
     with caplog.at_level("WARNING"):
         cold = execute_notebook(notebook=write(CRASH, "print('done')"))
-        (warm,) = execute_many(jobs_of(write(CRASH, "print('done')", name="two")), imports=LIGHT)
-    assert (cold.error, warm.error) == (None, None)
-    assert "all of the notebook's code had ended when its kernel crashed with status -6" in (
-        caplog.text
-    )
+    assert cold.error is None
+    assert ENDED_BEFORE in caplog.text
 
 
 @pytest.mark.parametrize("left", [CRASH + AT_EXIT, LATE_STATUS])
@@ -199,6 +201,7 @@ def test_what_a_notebook_leaves_for_the_exit_is_its_own(write: Write, left: str)
     assert "status 7 after the last cell" in failed.error["message"]
 
 
+@pytest.mark.usefixtures("forked_kernels")
 def test_the_command_runs_several_notebooks_and_says_which_failed(
     write: Write, tmp_path: Path
 ) -> None:

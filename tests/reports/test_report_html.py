@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,8 @@ from fin_kedro.governance.gates import GateError, enforce_gates
 from fin_kedro.project.evidence import open_policy
 from fin_kedro.reports.execution import ReportResult, execute_report
 from fin_kedro.reports.report_html import render_html
+from sealed_kernel.warm import ADDRESS
+from tests import commands
 from tests.reports.evidence_factory import (
     DETECTION,
     HISTORY,
@@ -112,12 +115,20 @@ def test_picture_is_inlined_with_its_description() -> None:
 
 
 @pytest.fixture(scope="module")
+def forked() -> Iterator[None]:
+    """Kernels of this file are forked."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv(ADDRESS, str(commands.kernels()))
+        yield
+
+
+@pytest.fixture(scope="module")
 def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return make_project(tmp_path_factory.mktemp("project"), rows=4000)
 
 
 @pytest.fixture(scope="module")
-def results(project: Path) -> list[ReportResult]:
+def results(project: Path, forked: None) -> list[ReportResult]:
     parameters = {"project_path": str(project), "bootstrap_replicates": 50}
     return [execute_report(notebook=VALIDATION, parameters=parameters) for _ in range(2)]
 
@@ -166,7 +177,7 @@ VERSIONS = {f"fraud.{name}": VERSION for name in (*TABLES, *RECORDS, *HISTORY)}
 
 
 @pytest.fixture(scope="module")
-def desk(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def desk(tmp_path_factory: pytest.TempPathFactory, forked: None) -> Path:
     """A project whose applications play transactions."""
     return make_project(tmp_path_factory.mktemp("desk"), rows=3000, workflow="fraud")
 

@@ -9,6 +9,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from sealed_kernel.warm import ADDRESS as WARM_HOST
+from tests import commands
+
 ROOT = Path(__file__).resolve().parents[2]
 SPECIFICATION = ROOT / "notebooks/.lab/kernel"
 
@@ -61,8 +64,11 @@ class Kernel:
 
 
 @contextmanager
-def kernel(folder: Path, **environment: str) -> Iterator[Kernel]:
-    """A fin-kedro kernel in `folder`, with these variables besides this process's."""
+def kernel(folder: Path, *, cold: bool = False, **environment: str) -> Iterator[Kernel]:
+    """A fin-kedro kernel in `folder`, with these variables besides this process's.
+
+    It is forked, unless it is to be `cold` or its variables ask for what a fork cannot give.
+    """
     from jupyter_client.kernelspec import KernelSpec
     from jupyter_client.manager import KernelManager
 
@@ -70,10 +76,11 @@ def kernel(folder: Path, **environment: str) -> Iterator[Kernel]:
     spec = KernelSpec.from_resource_dir(str(SPECIFICATION))
     spec.argv = [sys.executable, str(SPECIFICATION / "start.py"), "-f", "{connection_file}"]
     manager._kernel_spec = spec
-    drop = ("JPY_SESSION_NAME", "FIN_KEDRO_SEALED", "FIN_KEDRO_BANNER", "FIN_KEDRO_LOCK")
+    drop = ("JPY_SESSION_NAME", "FIN_KEDRO_SEALED", "FIN_KEDRO_BANNER", "FIN_KEDRO_LOCK", WARM_HOST)
     inherited = {name: value for name, value in os.environ.items() if name not in drop}
+    host = {} if cold else {WARM_HOST: str(commands.kernels())}
     path = {"PYTHONPATH": str(ROOT / "src")}
-    manager.start_kernel(cwd=str(folder), env={**inherited, **path, **environment})
+    manager.start_kernel(cwd=str(folder), env={**inherited, **path, **host, **environment})
     client = manager.client()
     client.start_channels()
     try:

@@ -1,4 +1,7 @@
-"""The real environment against the real lock, and against planted differences."""
+"""The real environment against the real lock, and against planted differences.
+
+That every installed file is as its RECORD says is shown where a kernel looks (test_kernel.py).
+"""
 
 from __future__ import annotations
 
@@ -8,7 +11,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sealed_kernel import environment
@@ -176,12 +179,6 @@ def test_the_project_itself_and_installers_are_no_extras(site: Path) -> None:
     assert after.distributions_sha256 == before.distributions_sha256
 
 
-@pytest.mark.slow
-def test_every_installed_file_is_as_its_record_says() -> None:
-    report = compare(LOCK, hashes=True)
-    assert report.problems == ()
-
-
 def test_it_agrees_with_python_s_own_list() -> None:
     from importlib import metadata
 
@@ -192,6 +189,7 @@ def test_it_agrees_with_python_s_own_list() -> None:
 NAMES = st.from_regex(r"[a-z][a-z0-9]{0,8}([-_.][a-z0-9]{1,5})?", fullmatch=True)
 
 
+@settings(max_examples=40)
 @given(st.dictionaries(NAMES, st.from_regex(r"[0-9]{1,3}(\.[0-9]{1,3}){1,2}", fullmatch=True)))
 def test_every_entry_of_any_lock_is_read(entries: dict[str, str]) -> None:
     text = "# made by hand\n" + "".join(

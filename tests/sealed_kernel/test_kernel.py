@@ -23,6 +23,7 @@ from sealed_kernel.kernel import FILE_CLOCK, KEDRO_NAMES, _tell_ended, asked_for
 from tests.sealed_kernel.distributions import distribution
 from tests.sealed_kernel.kernels import ROOT, SPECIFICATION, Kernel, kernel
 
+pytestmark = pytest.mark.usefixtures("forked_kernels")
 LOCK = ROOT / "requirements.lock"
 
 
@@ -70,7 +71,7 @@ print(hash("a"), random.random(), np.random.rand(), time.tzname, os.environ["OMP
 """
     texts = set()
     for environment in (hostile, {}):
-        with kernel(tmp_path, **environment) as running:
+        with kernel(tmp_path, cold=True, **environment) as running:
             texts.add(running.text(code))
             assert running.info()["sealed"] is True
     assert len(texts) == 1
@@ -78,7 +79,7 @@ print(hash("a"), random.random(), np.random.rand(), time.tzname, os.environ["OMP
 
 
 def test_another_thread_count_can_be_asked_for_and_is_said(tmp_path: Path) -> None:
-    with kernel(tmp_path, FIN_KEDRO_THREADS="2") as running:
+    with kernel(tmp_path, cold=True, FIN_KEDRO_THREADS="2") as running:
         assert running.text("import os; print(os.environ['OPENBLAS_NUM_THREADS'])") == "2\n"
         assert running.info()["sealed"] is False
         assert "OMP_NUM_THREADS is 2" in running.text("%seal")
@@ -115,7 +116,9 @@ def test_sealed_by_any_word_and_without_a_lock_it_refuses_too(tmp_path: Path) ->
 
 
 @pytest.mark.slow
-def test_sealed_by_hashes_it_refuses_a_changed_file_too(tmp_path: Path) -> None:
+def test_sealed_by_hashes_it_refuses_a_changed_file_and_every_other_is_as_installed(
+    tmp_path: Path,
+) -> None:
     module = distribution(tmp_path / "site", "one", "1.0")
     lock = tmp_path / "with_one.lock"
     lock.write_text(LOCK.read_text("utf-8") + "one==1.0 \\\n    --hash=sha256:00\n", "utf-8")
@@ -128,6 +131,7 @@ def test_sealed_by_hashes_it_refuses_a_changed_file_too(tmp_path: Path) -> None:
         reply, _ = running.run("import one")
         changed = "one 1.0 was changed after it was installed: one/__init__.py"
         assert changed in reply["evalue"]
+        assert running.info()["differs"] == [changed]  # of all that is installed here
 
 
 def test_unsealed_in_another_environment_it_works_and_says_so(
