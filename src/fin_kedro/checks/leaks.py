@@ -30,10 +30,11 @@ def _bin_numbers(train: np.ndarray, test: np.ndarray) -> tuple[np.ndarray, np.nd
     values, counts = np.unique(known, return_counts=True)
     heavy = values[counts >= HEAVY * max(len(train), 1)]
     cuts = np.unique(np.concatenate([edges, heavy, np.nextafter(heavy, np.inf)]))
-    return tuple(
+    here, there = (
         np.where(np.isnan(x), len(cuts) + 1, np.searchsorted(cuts, x, side="right"))
         for x in (train, test)
     )
+    return here, there
 
 
 def _bins(train: pd.Series, test: pd.Series) -> tuple[np.ndarray, np.ndarray]:

@@ -38,7 +38,7 @@ def missing_groups(
         raise ValueError(f"smallest is {smallest}; it must be 1 row or more.")
     bad, given = labels(target, both=False), probabilities(probability)
     same_length(features=features.index, target=bad, probability=given)
-    gone = features.isna() | features.eq("")
+    gone = features.isna() | (features == "")
     gone = gone.loc[:, gone.any()]
     counts = gone.sum()
     table = pd.DataFrame({
