@@ -13,6 +13,7 @@ from pandera.errors import SchemaError, SchemaErrors
 
 from fin_kedro.contracts.model import Column, Comparison, Contract, ContractError
 from fin_kedro.contracts.reading import read_contract
+from fin_kedro.contracts.table_rules import broken, is_missing, read_value, stated
 
 _FAMILIES: dict[str, tuple[type, ...]] = {
     "integer": (ibis.expr.datatypes.Integer, ibis.expr.datatypes.Floating),
@@ -116,16 +117,32 @@ def clean(contract: Contract, table: ir.Table) -> ir.Table:
 def clean_column(column: Column, table: ir.Table) -> ir.Value:
     """Return one column under its reading rule (the same expression runs inside ONNX)."""
     value = table[column.name]
-    if column.type == "string":
-        value = value.nullif("")  # as in ONNX, where an empty string is a missing one
+    value = _wide_enough(column, read_value(column, value))
     for code in column.missing_codes:
-        value = value.nullif(ibis.literal(code, type=value.type()))
+        value = value.nullif(_literal(column, code, value))
     if not column.recode:
         return value
     branches = [
-        (value == code, ibis.literal(to, type=value.type())) for code, to in column.recode.items()
+        (value == _literal(column, code, value), _literal(column, to, value))
+        for code, to in column.recode.items()
     ]
     return ibis.cases(*branches, else_=value)
+
+
+def _wide_enough(column: Column, value: Any) -> Any:
+    """A code may not fit the bits that a file keeps (-999 in eight); then they are widened."""
+    type_ = value.type()
+    if not type_.is_integer():
+        return value
+    codes = (*column.missing_codes, *column.recode, *column.recode.values())
+    fits = all(type_.bounds.lower <= code <= type_.bounds.upper for code in codes)
+    return value if fits else value.cast("int64")
+
+
+def _literal(column: Column, code: Any, value: Any) -> ir.Value:
+    if column.type in ("date", "timestamp"):
+        return stated(column, code, value)
+    return ibis.literal(code, type=value.type())
 
 
 def _expected_type(column: Column, present: Any) -> Any:
@@ -149,17 +166,24 @@ def _column_reasons(column: Column, table: ir.Table) -> list[ir.StringValue]:
     value = table[column.name]
     parts = []
     if column.required:
-        parts.append(value.isnull().ifelse(f"; {column.name} is missing", ""))
-    rules = (_broken_range(column, value), _not_a_number(column, value))
-    broken = [rule.fill_null(False) for rule in rules if rule is not None]
+        parts.append(is_missing(column, value).ifelse(f"; {column.name} is missing", ""))
     text = (
         ibis.literal(f"; {column.name}: ")
         + value.cast("string")
         + f" is not allowed ({column.allowed_text()})"
     )
-    if broken:
-        parts.append(functools.reduce(operator.or_, broken).ifelse(text, ""))
+    if (wrong := broken(column, value)) is not None:
+        parts.append(wrong.ifelse(text, ""))
+    if column.unique:
+        parts.append(
+            _repeated(clean_column(column, table)).ifelse(f"; {column.name} is not unique", "")
+        )
     return parts
+
+
+def _repeated(value: ir.Value) -> ir.BooleanValue:
+    """Whether another row has the same value; missing ones are not compared."""
+    return (value.count().over(ibis.window(group_by=value)) > 1) & value.notnull()
 
 
 def _comparison_reason(rule: Comparison, table: ir.Table) -> ir.StringValue:
@@ -168,56 +192,49 @@ def _comparison_reason(rule: Comparison, table: ir.Table) -> ir.StringValue:
     return holds.fill_null(True).ifelse("", f"; {rule} does not hold")
 
 
-def _broken_range(column: Column, value: Any) -> ir.BooleanValue | None:
-    if column.allowed:
-        return ~value.isin(list(column.codes))
-    rules = []
-    if column.minimum is not None:
-        rules.append(value < column.minimum)
-    if column.maximum is not None:
-        rules.append(value > column.maximum)
-    if not rules:
-        return None
-    outside = functools.reduce(operator.or_, rules)
-    return outside & ~value.isin(list(column.codes)) if column.codes else outside
-
-
-def _not_a_number(column: Column, value: Any) -> ir.BooleanValue | None:
-    """Floats may hold NaN, infinities and fractions: the first two are never allowed."""
-    if not value.type().is_floating():
-        return None
-    strange = value.isnan() | value.isinf()
-    # Not floor(): DuckDB's makes a 64-bit integer, and fails on what does not fit.
-    return strange | (value % 1 != 0) if column.type == "integer" else strange
-
-
 def _check_target(contract: Contract, table: ir.Table) -> None:
     target = contract.target
-    if not target.allowed:
-        return
-    value = table[target.name]
-    unknown = table.filter(value.notnull() & ~value.isin(list(target.codes)))
-    found = (
-        unknown.group_by(value).agg(rows=ibis._.count()).order_by(target.name).limit(5).execute()
+    raw = table[target.name]
+    present = table.filter(~is_missing(target, raw))
+    where = contract.where(target.name)
+    if target.allowed:
+        codes = [stated(target, code, raw) for code in target.codes]
+        unknown = _counted(present.filter(~raw.isin(codes)), target.name)
+        if unknown:
+            raise ContractError(
+                f"{contract.name}, column {target.name}: unknown target value "
+                f"{_in_words(unknown)}; allowed: {target.allowed_text()}. An outcome "
+                f"is never guessed: correct the data, or the rule at {where}."
+            )
+    outcomes = present.select(**{target.name: clean_column(target, present)})
+    found = _counted(
+        outcomes.filter(outcomes[target.name].notnull()), target.name, 5 + len(target.allowed)
     )
-    if len(found):
-        text = ", ".join(
-            f"{v!r} ({n} rows)"
-            for v, n in zip(found[target.name].tolist(), found["rows"].tolist(), strict=True)
-        )
+    if not target.allowed and len(found) > 2:
         raise ContractError(
-            f"{contract.name}, column {target.name}: unknown target value {text}; "
-            f"allowed: {target.allowed_text()}. An outcome is never guessed: correct the data, or "
-            f"the rule at {contract.where(target.name)}."
+            f"{contract.name}, column {target.name}: more than two outcomes: {_in_words(found)}. "
+            f"An outcome is never guessed: state at {where} by an `enum` which values there are "
+            f"(all but {contract.event!r} count as good), or as `missingCodes` those that mean "
+            "not yet known."
         )
-    present = table.filter(value.notnull()).select(target.name).distinct().limit(2).execute()
-    if len(present) < 2:
-        only = present[target.name].tolist()[0] if len(present) else None
+    if len(found) < 2 or contract.event not in [value for value, _ in found]:
+        only = found[0][0] if len(found) == 1 else None
+        had = f"only {only!r}" if len(found) < 2 else _in_words(found)
         raise ContractError(
-            f"{contract.name}, column {target.name}: every row has only {only!r}; a model learns "
+            f"{contract.name}, column {target.name}: every row has {had}; a model learns "
             f"from both outcomes, {contract.event!r} (bad) and another ({target.allowed_text()}; "
-            f"{contract.where(target.name)}). Check the delivery."
+            f"{where}). Check the delivery."
         )
+
+
+def _counted(table: ir.Table, name: str, most: int = 5) -> list[tuple[Any, int]]:
+    """The first values of a column with their rows."""
+    found = table.group_by(name).agg(rows=ibis._.count()).order_by(name).limit(most).execute()
+    return list(zip(found[name].tolist(), found["rows"].tolist(), strict=True))
+
+
+def _in_words(found: list[tuple[Any, int]]) -> str:
+    return ", ".join(f"{value!r} ({rows} rows)" for value, rows in found)
 
 
 def _offender(column: Column, table: ir.Table) -> Any:
