@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import functools
+import itertools
 import operator
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import ibis
@@ -26,6 +28,7 @@ _COMPARE = {
     "<=": operator.le, "<": operator.lt, ">=": operator.ge, ">": operator.gt,
     "==": operator.eq, "!=": operator.ne,
 }  # fmt: skip
+_LONG_LIST = 64  # codes: compared one by one up to here, looked up beyond
 _CANONICAL = {"integer": "int64", "number": "float64"}
 
 
@@ -103,9 +106,10 @@ def pandera_schema(contract: Contract, table: ir.Table, *, rows: bool) -> pa.Dat
 def split_rows(contract: Contract, table: ir.Table) -> tuple[ir.Table, ir.Table]:
     """Part a table into accepted rows and broken ones; the latter with their ``reason``."""
     known = table.select(*contract.columns)
-    judged = known.mutate(reason=_reasons(contract, known))
-    accepted = judged.filter(judged.reason == "").drop("reason")
-    return accepted, judged.filter(judged.reason != "")
+    reasons = _reasons(contract, known)
+    broken = _joined(operator.or_, [condition for condition, _ in reasons]).fill_null(False)
+    # Texts are made of broken rows alone: of all rows they cost more than all the rest.
+    return known.filter(~broken), known.filter(broken).mutate(reason=_all_texts(reasons))
 
 
 def clean(contract: Contract, table: ir.Table) -> ir.Table:
@@ -134,43 +138,69 @@ def _expected_type(column: Column, present: Any) -> Any:
     return ibis.dtype(_CANONICAL.get(column.type, column.type))
 
 
-def _reasons(contract: Contract, table: ir.Table) -> ir.StringValue:
-    """One text per row that lists every broken rule; empty for a good row."""
-    parts = [part for c in contract.columns.values() for part in _column_reasons(c, table)]
-    rows_per_id = (
-        table[contract.id.name].count().over(ibis.window(group_by=table[contract.id.name]))
-    )
-    parts += [_comparison_reason(rule, table) for rule in contract.comparisons]
-    parts.append((rows_per_id > 1).ifelse(f"; {contract.id.name} is not unique", ""))
-    return functools.reduce(operator.add, parts).substr(len("; "))
+_Reason = tuple[ir.BooleanValue, ir.StringValue]  # broken where true (not NULL), and what it says
 
 
-def _column_reasons(column: Column, table: ir.Table) -> list[ir.StringValue]:
+def _reasons(contract: Contract, table: ir.Table) -> list[_Reason]:
+    """Every rule of the contract: where a row breaks it, and the text that says so."""
+    key = contract.id.name
+    return [
+        *(reason for c in contract.columns.values() for reason in _column_reasons(c, table)),
+        *(_comparison_reason(rule, table) for rule in contract.comparisons),
+        (_not_unique(key, table), ibis.literal(f"{key} is not unique")),
+    ]
+
+
+def _all_texts(reasons: Sequence[_Reason]) -> ir.StringValue:
+    """One text of all rules that a row breaks. A list: a chain of 2,000 additions is too deep."""
+    nothing = ibis.null("string")
+    return ibis.array([broken.ifelse(text, nothing) for broken, text in reasons]).join("; ")
+
+
+def _joined(operation: Callable[[Any, Any], Any], parts: Sequence[Any]) -> Any:
+    """Join many values in pairs, and the pairs again: 2,000 columns are 12 levels deep, not 2,000.
+
+    Each library on the way (Ibis, sqlglot, the engine's parser) goes down an expression by
+    recursion, and works on a chain in quadratic time.
+    """
+    while len(parts) > 1:
+        pairs = itertools.zip_longest(parts[::2], parts[1::2])
+        parts = [left if right is None else operation(left, right) for left, right in pairs]
+    return parts[0]
+
+
+def _not_unique(key: str, table: ir.Table) -> ir.BooleanValue:
+    """Whether another row has the same id. Not a window: that would sort the table's full width."""
+    several = table.group_by(key).having(table[key].count() > 1).agg()
+    return table[key].isin(several[key])
+
+
+def _column_reasons(column: Column, table: ir.Table) -> list[_Reason]:
     value = table[column.name]
-    parts = []
+    reasons: list[_Reason] = []
     if column.required:
-        parts.append(value.isnull().ifelse(f"; {column.name} is missing", ""))
+        reasons.append((value.isnull(), ibis.literal(f"{column.name} is missing")))
     rules = (_broken_range(column, value), _not_a_number(column, value))
-    broken = [rule.fill_null(False) for rule in rules if rule is not None]
+    broken = [rule for rule in rules if rule is not None]
     text = (
-        ibis.literal(f"; {column.name}: ")
+        ibis.literal(f"{column.name}: ")
         + value.cast("string")
         + f" is not allowed ({column.allowed_text()})"
     )
     if broken:
-        parts.append(functools.reduce(operator.or_, broken).ifelse(text, ""))
-    return parts
+        reasons.append((functools.reduce(operator.or_, broken), text))
+    return reasons
 
 
-def _comparison_reason(rule: Comparison, table: ir.Table) -> ir.StringValue:
+def _comparison_reason(rule: Comparison, table: ir.Table) -> _Reason:
     """A rule between two columns; where a value is missing, that is told by itself."""
     holds = _COMPARE[rule.sign](table[rule.left], table[rule.right])
-    return holds.fill_null(True).ifelse("", f"; {rule} does not hold")
+    return ~holds, ibis.literal(f"{rule} does not hold")
 
 
 def _broken_range(column: Column, value: Any) -> ir.BooleanValue | None:
     if column.allowed:
-        return ~value.isin(list(column.codes))
+        return ~_among(value, column.codes)
     rules = []
     if column.minimum is not None:
         rules.append(value < column.minimum)
@@ -179,7 +209,20 @@ def _broken_range(column: Column, value: Any) -> ir.BooleanValue | None:
     if not rules:
         return None
     outside = functools.reduce(operator.or_, rules)
-    return outside & ~value.isin(list(column.codes)) if column.codes else outside
+    return outside & ~_among(value, column.codes) if column.codes else outside
+
+
+def _among(value: Any, codes: Sequence[Any]) -> ir.BooleanValue:
+    """Whether a value is one of these codes.
+
+    DuckDB turns each list of more than four into a join that carries the whole row: quick for one
+    long list, quadratic for a list in each of many columns. So short lists go in pieces.
+    """
+    codes, at_once = list(codes), 4
+    if len(codes) > _LONG_LIST:
+        return value.isin(codes)
+    starts = range(0, len(codes), at_once)
+    return _joined(operator.or_, [value.isin(codes[i : i + at_once]) for i in starts])
 
 
 def _not_a_number(column: Column, value: Any) -> ir.BooleanValue | None:
