@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import functools
+import itertools
 import operator
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import ibis
@@ -11,6 +13,8 @@ import ibis.expr.types as ir
 
 from fin_kedro.contracts.column import MULTIPLE_TOLERANCE, Column, moment
 from fin_kedro.contracts.patterns import common_pattern
+
+_LONG_LIST = 64  # codes: compared one by one up to here, looked up beyond
 
 
 def read_value(column: Column, value: Any) -> Any:
@@ -54,12 +58,37 @@ def _rules(column: Column, value: Any) -> ir.BooleanValue | None:
     value = value.date() if as_day else value
     codes = [stated(column, code, value) for code in column.codes]
     if column.allowed:
-        return ~value.isin(codes)
+        return ~_among(value, codes)
     rules = [*_bounds(column, value), *_numbers(column, value), *_texts(column, value)]
     if not rules:
         return None
     outside = functools.reduce(operator.or_, rules)
-    return outside & ~value.isin(codes) if codes else outside
+    return outside & ~_among(value, codes) if codes else outside
+
+
+def _among(value: Any, codes: Sequence[Any]) -> ir.BooleanValue:
+    """Whether a value is one of these codes.
+
+    DuckDB turns each list of more than four into a join that carries the whole row: quick for one
+    long list, quadratic for a list in each of many columns. So short lists go in pieces.
+    """
+    codes, at_once = list(codes), 4
+    if len(codes) > _LONG_LIST:
+        return value.isin(codes)
+    starts = range(0, len(codes), at_once)
+    return joined(operator.or_, [value.isin(codes[i : i + at_once]) for i in starts])
+
+
+def joined(operation: Callable[[Any, Any], Any], parts: Sequence[Any]) -> Any:
+    """Join many values in pairs, and the pairs again: 2,000 columns are 12 levels deep, not 2,000.
+
+    Each library on the way (Ibis, sqlglot, the engine's parser) goes down an expression by
+    recursion, and works on a chain in quadratic time.
+    """
+    while len(parts) > 1:
+        pairs = itertools.zip_longest(parts[::2], parts[1::2])
+        parts = [left if right is None else operation(left, right) for left, right in pairs]
+    return parts[0]
 
 
 def _bounds(column: Column, value: Any) -> list[ir.BooleanValue]:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import functools
 import operator
+from collections.abc import Sequence
 from typing import Any
 
 import ibis
@@ -13,7 +13,7 @@ from pandera.errors import SchemaError, SchemaErrors
 
 from fin_kedro.contracts.model import Column, Comparison, Contract, ContractError
 from fin_kedro.contracts.reading import read_contract
-from fin_kedro.contracts.table_rules import broken, is_missing, read_value, stated
+from fin_kedro.contracts.table_rules import broken, is_missing, joined, read_value, stated
 
 _FAMILIES: dict[str, tuple[type, ...]] = {
     "integer": (ibis.expr.datatypes.Integer, ibis.expr.datatypes.Floating),
@@ -104,9 +104,10 @@ def pandera_schema(contract: Contract, table: ir.Table, *, rows: bool) -> pa.Dat
 def split_rows(contract: Contract, table: ir.Table) -> tuple[ir.Table, ir.Table]:
     """Part a table into accepted rows and broken ones; the latter with their ``reason``."""
     known = table.select(*contract.columns)
-    judged = known.mutate(reason=_reasons(contract, known))
-    accepted = judged.filter(judged.reason == "").drop("reason")
-    return accepted, judged.filter(judged.reason != "")
+    reasons = _reasons(contract, known)
+    broken = joined(operator.or_, [condition for condition, _ in reasons]).fill_null(False)
+    # Texts are made of broken rows alone: of all rows they cost more than all the rest.
+    return known.filter(~broken), known.filter(broken).mutate(reason=_all_texts(reasons))
 
 
 def clean(contract: Contract, table: ir.Table) -> ir.Table:
@@ -157,45 +158,57 @@ def _expected_type(column: Column, present: Any) -> Any:
     return ibis.dtype(_CANONICAL.get(column.type, column.type))
 
 
-def _reasons(contract: Contract, table: ir.Table) -> ir.StringValue:
-    """One text per row that lists every broken rule; empty for a good row."""
-    parts = [part for c in contract.columns.values() for part in _column_reasons(c, table)]
-    rows_per_id = (
-        table[contract.id.name].count().over(ibis.window(group_by=table[contract.id.name]))
-    )
-    parts += [_comparison_reason(rule, table) for rule in contract.comparisons]
-    parts.append((rows_per_id > 1).ifelse(f"; {contract.id.name} is not unique", ""))
-    return functools.reduce(operator.add, parts).substr(len("; "))
+_Reason = tuple[ir.BooleanValue, ir.StringValue]  # broken where true (not NULL), and what it says
 
 
-def _column_reasons(column: Column, table: ir.Table) -> list[ir.StringValue]:
+def _reasons(contract: Contract, table: ir.Table) -> list[_Reason]:
+    """Every rule of the contract: where a row breaks it, and the text that says so."""
+    key = contract.id.name
+    return [
+        *(reason for c in contract.columns.values() for reason in _column_reasons(c, table)),
+        *(_comparison_reason(rule, table) for rule in contract.comparisons),
+        (_not_unique(table[key], table), ibis.literal(f"{key} is not unique")),
+    ]
+
+
+def _all_texts(reasons: Sequence[_Reason]) -> ir.StringValue:
+    """One text of all rules that a row breaks. A list: a chain of 2,000 additions is too deep."""
+    nothing = ibis.null("string")
+    return ibis.array([broken.ifelse(text, nothing) for broken, text in reasons]).join("; ")
+
+
+def _not_unique(value: ir.Value, table: ir.Table) -> ir.BooleanValue:
+    """Whether another row has the same value; missing ones are not compared.
+
+    Not a window: that would sort the table's full width.
+    """
+    values = table.select(value=value)
+    several = values.group_by("value").having(values["value"].count() > 1).agg()
+    return value.isin(several["value"])
+
+
+def _column_reasons(column: Column, table: ir.Table) -> list[_Reason]:
     value = table[column.name]
-    parts = []
+    reasons: list[_Reason] = []
     if column.required:
-        parts.append(is_missing(column, value).ifelse(f"; {column.name} is missing", ""))
+        reasons.append((is_missing(column, value), ibis.literal(f"{column.name} is missing")))
     text = (
-        ibis.literal(f"; {column.name}: ")
+        ibis.literal(f"{column.name}: ")
         + value.cast("string")
         + f" is not allowed ({column.allowed_text()})"
     )
     if (wrong := broken(column, value)) is not None:
-        parts.append(wrong.ifelse(text, ""))
+        reasons.append((wrong, text))
     if column.unique:
-        parts.append(
-            _repeated(clean_column(column, table)).ifelse(f"; {column.name} is not unique", "")
-        )
-    return parts
+        repeated = _not_unique(clean_column(column, table), table)
+        reasons.append((repeated, ibis.literal(f"{column.name} is not unique")))
+    return reasons
 
 
-def _repeated(value: ir.Value) -> ir.BooleanValue:
-    """Whether another row has the same value; missing ones are not compared."""
-    return (value.count().over(ibis.window(group_by=value)) > 1) & value.notnull()
-
-
-def _comparison_reason(rule: Comparison, table: ir.Table) -> ir.StringValue:
+def _comparison_reason(rule: Comparison, table: ir.Table) -> _Reason:
     """A rule between two columns; where a value is missing, that is told by itself."""
     holds = _COMPARE[rule.sign](table[rule.left], table[rule.right])
-    return holds.fill_null(True).ifelse("", f"; {rule} does not hold")
+    return ~holds, ibis.literal(f"{rule} does not hold")
 
 
 def _check_target(contract: Contract, table: ir.Table) -> None:
