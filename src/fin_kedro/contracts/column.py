@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import math
 import re
+import unicodedata
 from collections.abc import Mapping
 from dataclasses import MISSING, asdict, dataclass, field, fields
 from typing import Any
@@ -18,6 +19,17 @@ _DATE = re.compile(r"\d{4}-\d\d-\d\d")
 _TIMESTAMP = re.compile(
     r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d(:\d\d(\.\d{1,6})?)?(Z|[+-]\d\d:\d\d)?", re.ASCII
 )
+
+
+BLANKS = " \t\n\r\v\f"  # what is taken off both ends of a text, in tables and requests alike
+
+
+def plain_text(value: str) -> str:
+    """A text as the models know it: in Unicode's composed form (NFC), without blanks around it.
+
+    The same word in another form is the same word: in training, in batches and in requests.
+    """
+    return unicodedata.normalize("NFC", value).strip(BLANKS)
 
 
 class ContractError(ValueError):

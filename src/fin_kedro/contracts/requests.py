@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 import pydantic
 
+from fin_kedro.contracts.column import plain_text
 from fin_kedro.contracts.model import Column, Contract
 
 _PYTHON_TYPES: dict[str, type] = {
@@ -81,7 +82,8 @@ def _field(column: Column) -> tuple[Any, Any]:
             raise ValueError(f"{problem}; allowed: {column.allowed_text()}")
         return value
 
-    kind: Any = Annotated[_PYTHON_TYPES[column.type], pydantic.AfterValidator(check)]  # type: ignore[name-defined,valid-type]
+    read = [pydantic.AfterValidator(plain_text)] if column.type == "string" else []
+    kind: Any = Annotated[_PYTHON_TYPES[column.type], *read, pydantic.AfterValidator(check)]  # type: ignore[name-defined,valid-type]
     default = ... if column.required else None
     return (
         kind if column.required else kind | None,

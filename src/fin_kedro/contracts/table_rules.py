@@ -12,6 +12,7 @@ import ibis
 import ibis.expr.types as ir
 
 from fin_kedro.contracts.column import MULTIPLE_TOLERANCE, Column, moment
+from fin_kedro.contracts.model import Contract
 from fin_kedro.contracts.patterns import common_pattern
 
 _LONG_LIST = 64  # codes: compared one by one up to here, looked up beyond
@@ -22,6 +23,30 @@ def read_value(column: Column, value: Any) -> Any:
     if column.type == "string" and value.type().is_string():
         value = value.nullif("")  # as in ONNX, where an empty string is a missing one
     return value
+
+
+@ibis.udf.scalar.builtin(name="nfc_normalize", signature=(("string",), "string"))
+def _composed(text: Any) -> Any:
+    """DuckDB's: a text in Unicode's composed form."""
+
+
+@ibis.udf.scalar.pyarrow(signature=(("string",), "string"))
+def _composed_elsewhere(text: Any) -> Any:
+    """The same on an engine that has no such function, such as Spark."""
+    import pyarrow.compute as pc
+
+    return pc.utf8_normalize(text, form="NFC")
+
+
+def plain_texts(contract: Contract, table: ir.Table) -> ir.Table:
+    """The table with its texts as `column.plain_text` has them; an id stays as it is."""
+    names = [c.name for c in contract.columns.values() if c.type == "string" and c.role != "id"]
+    names = [name for name in names if table[name].type().is_string()]
+    if not names:
+        return table
+    duckdb = ibis.get_backend(table).name == "duckdb"
+    composed = _composed if duckdb else _composed_elsewhere
+    return table.mutate(**{name: composed(table[name]).strip() for name in names})
 
 
 def is_missing(column: Column, value: Any) -> ir.BooleanValue:

@@ -13,7 +13,14 @@ from pandera.errors import SchemaError, SchemaErrors
 
 from fin_kedro.contracts.model import Column, Comparison, Contract, ContractError
 from fin_kedro.contracts.reading import read_contract
-from fin_kedro.contracts.table_rules import broken, is_missing, joined, read_value, stated
+from fin_kedro.contracts.table_rules import (
+    broken,
+    is_missing,
+    joined,
+    plain_texts,
+    read_value,
+    stated,
+)
 
 _FAMILIES: dict[str, tuple[type, ...]] = {
     "integer": (ibis.expr.datatypes.Integer, ibis.expr.datatypes.Floating),
@@ -103,7 +110,7 @@ def pandera_schema(contract: Contract, table: ir.Table, *, rows: bool) -> pa.Dat
 
 def split_rows(contract: Contract, table: ir.Table) -> tuple[ir.Table, ir.Table]:
     """Part a table into accepted rows and broken ones; the latter with their ``reason``."""
-    known = table.select(*contract.columns)
+    known = plain_texts(contract, table.select(*contract.columns))
     reasons = _reasons(contract, known)
     broken = joined(operator.or_, [condition for condition, _ in reasons]).fill_null(False)
     # Texts are made of broken rows alone: of all rows they cost more than all the rest.

@@ -6,7 +6,7 @@ import math
 import re
 from typing import Any
 
-from fin_kedro.contracts.column import ContractError, Scalar, moment
+from fin_kedro.contracts.column import ContractError, Scalar, moment, plain_text
 from fin_kedro.contracts.source import Source
 
 _INTEGER = re.compile(r"-?(0|[1-9]\d*)", re.ASCII)
@@ -64,7 +64,7 @@ def typed_at(
 
 def _text(value: Any, written: str) -> str | None:
     if isinstance(value, str):
-        return value
+        return plain_text(value)
     whole = isinstance(value, int) and not isinstance(value, bool)
     return written if whole and written == str(value) else None  # 012 is 10 in YAML: not meant
 
