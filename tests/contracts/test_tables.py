@@ -15,8 +15,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fin_kedro.contracts import Column, ContractError
-from fin_kedro.contracts.model import Comparison
+from fin_kedro.contracts.model import Comparison, Contract
 from fin_kedro.contracts.reading import read_contract
+from fin_kedro.contracts.requests import request_model
 from fin_kedro.contracts.tables import (
     ContractValidator,
     check_rows,
@@ -263,3 +264,28 @@ def test_several_broken_rules_are_all_told() -> None:
 def test_a_transaction_is_known_after_it_happened() -> None:
     contract = read_contract(CREDIT.with_name("card_transactions.odcs.yaml"))
     assert [str(rule) for rule in contract.comparisons] == ["known_us >= event_us"]
+
+
+WORDS = ["café", "cafe\u0301", " café ", "caf\u00e9\t", "bank"]
+
+
+def test_the_same_word_in_another_form_is_the_same_word() -> None:
+    """Composed or not, with blanks around or not: one level in tables, contract and requests."""
+    contract = sample_contract_of_words()
+    table = ibis.memtable({"id": [f" {n}" for n in range(5)], "word": WORDS, "y": [0, 1, 0, 1, 0]})
+    accepted, broken = split_rows(contract, table)
+    found = accepted.order_by("id").execute()
+    assert found["word"].tolist() == ["caf\u00e9"] * 4 + ["bank"]
+    assert found["id"].tolist() == [f" {n}" for n in range(5)], "an id is what it is"
+    assert broken.count().execute() == 0
+    model = request_model(contract)
+    assert {model(word=word).word for word in WORDS} == {"caf\u00e9", "bank"}
+
+
+def sample_contract_of_words() -> Contract:
+    columns = {
+        "id": Column(name="id", type="string", role="id"),
+        "word": Column(name="word", type="string", role="feature", allowed=("caf\u00e9", "bank")),
+        "y": Column(name="y", type="integer", role="target"),
+    }
+    return Contract(name="words", version="1", columns=columns)

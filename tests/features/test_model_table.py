@@ -230,3 +230,25 @@ def test_spans_that_would_leak_are_refused(split: dict[str, Any], said: str) -> 
 def test_a_cut_by_time_needs_a_time_column() -> None:
     with pytest.raises(ContractError, match="loans has no column of role 'time'"):
         built(**SPANNED)
+
+
+# outcomes that are not yet known
+
+
+def test_rows_without_an_outcome_are_kept_and_never_learnt_from() -> None:
+    outcome = CONTRACT.target
+    columns = {**CONTRACT.columns, outcome.name: replace(outcome, required=False)}
+    pending = FRAME.astype({outcome.name: "Int64"})
+    pending.loc[:6, outcome.name] = pd.NA
+    accepted, quarantined, report = quarantine_broken_rows(
+        table(pending), replace(CONTRACT, columns=columns), POLICY
+    )
+    assert (report["accepted"], report["quarantined"], report["without_outcome"]) == (1200, 0, 7)
+    assert quarantined.count().execute() == 0
+    made, _ = build_model_table(accepted, replace(CONTRACT, columns=columns), FEATURES, SPLIT)
+    found = made.execute()
+    assert len(found) == 1193 and found["target"].isin([0, 1]).all()
+    assert not set(found["entity_id"]) & {str(n) for n in FRAME["number"][:7]}
+    whole, _ = build_model_table(table(FRAME), CONTRACT, FEATURES, SPLIT)
+    rest = whole.execute()[lambda t: t["entity_id"].isin(found["entity_id"])]
+    pd.testing.assert_frame_equal(found, rest.reset_index(drop=True))

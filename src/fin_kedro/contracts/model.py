@@ -1,96 +1,20 @@
-"""The contract as an object: columns with type, rule, role, sign, reason. Standard library only."""
+"""The contract as an object: its columns by role, rules between them, its digest. No engine."""
 
 from __future__ import annotations
 
 import hashlib
 import json
-import math
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from typing import Any
+
+from fin_kedro.contracts.column import Column, ContractError, Scalar
+
+__all__ = ["ROLES", "SIGNS", "TYPES", "Column", "Comparison", "Contract", "ContractError", "Scalar"]
 
 TYPES = ("integer", "number", "string", "boolean", "date", "timestamp")
 ROLES = ("id", "time", "target", "feature", "protected", "ignored")
-Scalar = int | float | str | bool
 SIGNS = ("<=", "<", ">=", ">", "==", "!=")
-
-
-class ContractError(ValueError):
-    """A contract, or data that claims to follow it, is broken."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Column:
-    """One column of a contract.
-
-    ``allowed`` lists the documented values (empty: any value in the range), ``recode`` maps
-    undocumented codes onto documented ones, ``missing_codes`` are values that mean "missing".
-    ``sign`` is the expected effect on the probability of the bad outcome: -1, 0 (none), +1.
-    ``line`` is where the column stands in the contract file (0 when unknown).
-    """
-
-    name: str
-    type: str
-    role: str = "ignored"
-    required: bool = True
-    minimum: float | None = None
-    maximum: float | None = None
-    allowed: tuple[Scalar, ...] = ()
-    labels: Mapping[Scalar, str] = field(default_factory=dict)
-    nominal: bool = False
-    recode: Mapping[Scalar, Scalar] = field(default_factory=dict)
-    missing_codes: tuple[Scalar, ...] = ()
-    sign: int = 0
-    reason: str = ""
-    reason_code: str = ""
-    description: str = ""
-    unit: str | None = None
-    pii: str = "none"
-    example: Scalar | None = None
-    line: int = 0
-
-    @property
-    def is_number(self) -> bool:
-        """Whether values are numeric (an integer, a number or a boolean)."""
-        return self.type in ("integer", "number", "boolean")
-
-    @property
-    def codes(self) -> tuple[Scalar, ...]:
-        """Every raw value listed by name: documented, to be recoded, or meaning missing."""
-        return (*self.allowed, *self.recode, *self.missing_codes)
-
-    def allowed_text(self) -> str:
-        """Say in words which raw values are allowed, for error messages."""
-        if self.allowed:
-            text = ", ".join(_value_text(v, self.labels) for v in self.allowed)
-        elif self.minimum is not None or self.maximum is not None:
-            text = _range_text(self.minimum, self.maximum)
-        else:
-            text = f"any {self.type}"
-        if self.recode:
-            text += "; " + ", ".join(f"{k} (read as {v})" for k, v in self.recode.items())
-        if self.missing_codes:
-            text += "; " + ", ".join(str(v) for v in self.missing_codes) + " (means missing)"
-        if not self.required:
-            text += "; may be missing"
-        return f"{text} [{self.unit}]" if self.unit else text
-
-    def problem(self, value: object) -> str | None:
-        """Say what is wrong with one raw value, or None when the contract allows it."""
-        if value is None:
-            return f"{self.name} is required" if self.required else None
-        if not _is_of_type(value, self.type):
-            return _type_problem(value, self.type)
-        if value in self.codes:
-            return None
-        return f"{value!r} is not an allowed value" if self.allowed else self._outside(value)
-
-    def _outside(self, value: Any) -> str | None:
-        if self.minimum is not None and value < self.minimum:
-            return f"{value!r} is below {_number_text(self.minimum)}"
-        if self.maximum is not None and value > self.maximum:
-            return f"{value!r} is above {_number_text(self.maximum)}"
-        return None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -183,7 +107,7 @@ class Contract:
             "version": self.version,
             "path": self.path,
             "event": self.event,
-            "columns": [_column_to_dict(c) for c in self.columns.values()],
+            "columns": [c.to_dict() for c in self.columns.values()],
         }
         # left out where there are none: contracts stored before say the same
         rules = [asdict(c) for c in self.comparisons]
@@ -192,7 +116,7 @@ class Contract:
     @classmethod
     def from_dict(cls, content: Mapping[str, Any]) -> Contract:
         """Rebuild a contract from `to_dict`."""
-        columns = {c["name"]: _column_from_dict(c) for c in content["columns"]}
+        columns = {c["name"]: Column.from_dict(c) for c in content["columns"]}
         return cls(
             name=content["name"],
             version=content["version"],
@@ -201,55 +125,3 @@ class Contract:
             columns=columns,
             comparisons=tuple(Comparison(**c) for c in content.get("comparisons", [])),
         )
-
-
-def _column_to_dict(column: Column) -> dict[str, Any]:
-    """JSON has string keys only, so mappings keyed by codes become lists of pairs."""
-    content = asdict(column)
-    for key in ("labels", "recode"):
-        content[key] = [[k, v] for k, v in content[key].items()]
-    for key in ("allowed", "missing_codes"):
-        content[key] = list(content[key])
-    return content
-
-
-def _column_from_dict(content: Mapping[str, Any]) -> Column:
-    mappings = {k: dict(map(tuple, content[k])) for k in ("labels", "recode")}
-    tuples = {k: tuple(content[k]) for k in ("allowed", "missing_codes")}
-    return Column(**{**content, **mappings, **tuples})
-
-
-def _value_text(value: Scalar, labels: Mapping[Scalar, str]) -> str:
-    return f"{value} ({labels[value]})" if labels.get(value) else str(value)
-
-
-def _range_text(low: float | None, high: float | None) -> str:
-    if low is None:
-        return f"at most {_number_text(high)}"
-    low_text = _number_text(low)
-    return f"at least {low_text}" if high is None else f"{low_text} to {_number_text(high)}"
-
-
-def _number_text(value: float | None) -> str:
-    """Digits as people write them: 10000000, not 1e+07."""
-    whole = isinstance(value, float) and value.is_integer()
-    return str(int(value)) if whole else str(value)  # type: ignore[arg-type]
-
-
-def _type_problem(value: object, type_: str) -> str:
-    if type_ == "integer" and isinstance(value, float) and value.is_integer():
-        return f"{value} must be written as an integer, without a decimal point"
-    return f"{value!r} is not of type {type_}"
-
-
-def _is_of_type(value: object, type_: str) -> bool:
-    """Whether a JSON value is of a contract type; True is no number, 1.0 is no integer."""
-    if type_ == "boolean":
-        return isinstance(value, bool)
-    if isinstance(value, bool):
-        return False
-    if type_ == "integer":
-        return isinstance(value, int)
-    if type_ == "number":
-        return isinstance(value, int) or (isinstance(value, float) and math.isfinite(value))
-    return isinstance(value, str)

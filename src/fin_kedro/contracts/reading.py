@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import difflib
 import functools
 import re
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import yaml
 from kedro.io import AbstractDataset
 from kedro_datasets._typing import TablePreview
 from open_data_contract_standard.model import (
@@ -16,33 +15,16 @@ from open_data_contract_standard.model import (
     OpenDataContractStandard,
     SchemaProperty,
 )
-from pydantic import ValidationError
 
-from fin_kedro.contracts.model import (
-    ROLES,
-    SIGNS,
-    TYPES,
-    Column,
-    Comparison,
-    Contract,
-    ContractError,
-)
+from fin_kedro.contracts.columns import CUSTOM, read_column, read_custom
+from fin_kedro.contracts.consistency import check_roles, check_rules, event_of
+from fin_kedro.contracts.model import SIGNS, Column, Comparison, Contract, ContractError
+from fin_kedro.contracts.source import Source, near
+from fin_kedro.contracts.standard import read_standard
 
-# What the standard has no field for stands in its `customProperties`.
-_CUSTOM = (
-    "role",
-    "scale",
-    "unit",
-    "recode",
-    "missingCodes",
-    "expectedSign",
-    "reason",
-    "reasonCode",
-)
-_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # ten times faster where libyaml is there
 ENGINE = "fin_kedro"  # of the standard's custom quality rules, those that are ours
 _COMPARISON = re.compile(rf"\s*(\w+)\s*({'|'.join(SIGNS)})\s*(\w+)\s*")
-_SIGNS = {"positive": 1, "negative": -1, "none": 0}
+_TABLE = ("schema", 0)
 
 
 def read_contract(path: str | Path) -> Contract:
@@ -59,25 +41,31 @@ def read_contract(path: str | Path) -> Contract:
 @functools.lru_cache(maxsize=16)
 def _contract(text: str, path: Path) -> Contract:
     """Parse once per text: a run asks for its contract at every node."""
-    document = _parse(text, path)
+    source = Source.parse(text, path)
+    document = read_standard(source)
     if not document.schema_ or len(document.schema_) != 1:
         raise ContractError(f"{path}: a contract describes one table; give `schema` one entry.")
     table = document.schema_[0]
-    lines = _lines(text)
-    columns = [_column(p, path, lines.get(p.name or "", 0)) for p in table.properties or []]
-    custom = _table_custom(table.customProperties, path)
+    columns = [
+        read_column(item, source, (*_TABLE, "properties", place))
+        for place, item in enumerate(table.properties or [])
+    ]
     _refuse_duplicates(columns, path)
+    columns = _keyed(columns, table.properties or [], source)
+    _refuse_misplaced(document, source)
+    custom = read_custom(table.customProperties, ["event"], source, _TABLE, "the table")
     contract = Contract(
         name=table.name or document.name or path.stem,
         version=document.version or "0",
         path=_in_project(path),
-        event=custom.get("event", 1),
         columns={c.name: c for c in columns},
-        comparisons=tuple(_comparison(rule, columns, path) for rule in table.quality or []),
+        comparisons=_comparisons(table.quality or [], columns, source),
     )
-    _check_roles(contract, states_event="event" in custom)
-    _check_rules(contract)
-    return contract
+    check_rules(contract)
+    check_roles(contract, states_event="event" in custom)
+    if not contract.has_target:
+        return contract
+    return replace(contract, event=event_of(contract, custom.get("event"), source))
 
 
 class ContractDataset(AbstractDataset[None, Contract]):
@@ -134,87 +122,45 @@ def _read(path: Path) -> str:
     return path.read_text(encoding="utf-8")
 
 
-def _parse(text: str, path: Path) -> OpenDataContractStandard:
-    try:
-        return OpenDataContractStandard(**yaml.load(text, Loader=_LOADER))  # noqa: S506 (a safe loader)
-    except (yaml.YAMLError, ValidationError, TypeError) as error:
+def _refuse_misplaced(document: OpenDataContractStandard, source: Source) -> None:
+    """A property of ours above the table would be read by nobody."""
+    for place, item in enumerate(document.customProperties or []):
+        if item.property in ("event", *CUSTOM):
+            where = source.where("customProperties", place)
+            level = "the table (under schema)" if item.property == "event" else "a column"
+            raise ContractError(f"{where}: {item.property!r} belongs to {level}; move it there.")
+
+
+def _keyed(columns: list[Column], properties: list[SchemaProperty], source: Source) -> list[Column]:
+    """A primary key is required and unique; with the id in it, several columns are."""
+    places = [place for place, item in enumerate(properties) if item.primaryKey]
+    if not places or any(columns[place].role == "id" for place in places):
+        return columns
+    if len(places) > 1:
+        where = source.where(*_TABLE, "properties", places[1], "primaryKey")
+        names = ", ".join(columns[place].name for place in places)
         raise ContractError(
-            f"{path} is no Open Data Contract Standard file: {error}. "
-            "Compare it with conf/base/contracts/credit_applications.odcs.yaml."
-        ) from error
+            f"{where}: primaryKey of several columns ({names}) is not enforced here; give the role "
+            "'id' to one column that tells rows apart, and take primaryKey away."
+        )
+    key = columns[places[0]].name
+    return [replace(c, unique=True, required=True) if c.name == key else c for c in columns]
 
 
-def _lines(text: str) -> dict[str, int]:
-    """Line of each column's `name` in the file."""
-    root = yaml.compose(text, Loader=_LOADER)
-    found: dict[str, int] = {}
-    for properties in _find(root, "properties"):
-        for item in getattr(properties, "value", []):
-            for name in _find(item, "name", deep=False):
-                found.setdefault(name.value, item.start_mark.line + 1)
-    return found
-
-
-def _find(node: Any, key: str, *, deep: bool = True) -> list[Any]:
-    if isinstance(node, yaml.MappingNode):
-        here = [v for k, v in node.value if k.value == key]
-        below = [f for _, v in node.value for f in _find(v, key)] if deep and not here else []
-        return here + below
-    if isinstance(node, yaml.SequenceNode) and deep:
-        return [f for item in node.value for f in _find(item, key)]
-    return []
-
-
-def _column(item: SchemaProperty, path: Path, line: int) -> Column:
-    where = f"{path}:{line}, column {item.name}"
-    custom = _custom(item, where)
-    options = item.logicalTypeOptions or {}
-    enum: list[Any] = list(item.enum or [])
-    reason = custom.get("reason") or (item.businessName or item.name or "")
-    return Column(
-        name=_need(item.name, "a name", where),
-        type=_one_of(item.logicalType, TYPES, "logicalType", where),
-        role=_one_of(custom.get("role", "ignored"), ROLES, "role", where),
-        required=bool(item.required),
-        minimum=options.get("minimum"),
-        maximum=options.get("maximum"),
-        allowed=tuple(e.value for e in enum),
-        labels={e.value: e.label or "" for e in enum},
-        nominal=item.logicalType == "string" or custom.get("scale") == "nominal",
-        recode=dict(_kind(custom.get("recode") or {}, dict, "{0: 4}", "recode", where)),
-        missing_codes=tuple(
-            _kind(custom.get("missingCodes") or [], list, "[-9]", "missingCodes", where)
-        ),
-        sign=_SIGNS[_one_of(custom.get("expectedSign", "none"), _SIGNS, "expectedSign", where)],
-        reason=reason,
-        reason_code=custom.get("reasonCode") or (item.name or "").upper(),
-        description=item.description or "",
-        unit=custom.get("unit"),
-        pii=item.classification or "none",
-        example=(item.examples or [None])[0],
-        line=line,
+def _comparisons(
+    rules: list[DataQuality], columns: list[Column], source: Source
+) -> tuple[Comparison, ...]:
+    """Rules of the table; those of type text are for people."""
+    return tuple(
+        _comparison(rule, columns, source.where(*_TABLE, "quality", place))
+        for place, rule in enumerate(rules)
+        if rule.type != "text"
     )
 
 
-def _custom(item: SchemaProperty, where: str) -> dict[str, Any]:
-    custom = {p.property or "": p.value for p in item.customProperties or []}
-    for name in custom:
-        if name not in _CUSTOM:
-            raise ContractError(f"{where}: unknown custom property {name!r}{_near(name, _CUSTOM)}")
-    return custom
-
-
-def _table_custom(properties: Any, path: Path) -> dict[str, Any]:
-    custom = {p.property: p.value for p in properties or []}
-    for name in custom:
-        if name != "event":
-            raise ContractError(f"{path}: unknown custom property {name!r}{_near(name, ['event'])}")
-    return custom
-
-
-def _comparison(rule: DataQuality, columns: list[Column], path: Path) -> Comparison:
+def _comparison(rule: DataQuality, columns: list[Column], where: str) -> Comparison:
     """Read a quality rule of our engine: two columns of a row compared."""
-    where = f"{path}: quality rule {rule.name or rule.id or ''}".rstrip()
+    where = f"{where}: quality rule {rule.name or rule.id or ''}".rstrip()
     if (rule.type, rule.engine) != ("custom", ENGINE):
         raise ContractError(
             f"{where}: type {rule.type!r} with engine {rule.engine!r} is not checked here; write "
@@ -229,7 +175,8 @@ def _comparison(rule: DataQuality, columns: list[Column], path: Path) -> Compari
     left, sign, right = found.groups()
     kinds = {c.name: "a number" if c.is_number else c.type for c in columns}
     for name in (left, right):
-        _one_of(name, list(kinds), "column", where)
+        if name not in kinds:
+            raise ContractError(f"{where}: column is {name!r}{near(name, kinds)}")
     if kinds[left] != kinds[right]:
         raise ContractError(
             f"{where}: {left} is {kinds[left]} and {right} is {kinds[right]}; only what is of one "
@@ -238,80 +185,8 @@ def _comparison(rule: DataQuality, columns: list[Column], path: Path) -> Compari
     return Comparison(left=left, sign=sign, right=right)
 
 
-def _one_of(value: Any, allowed: Any, what: str, where: str) -> Any:
-    if not isinstance(value, str) or value not in allowed:
-        raise ContractError(f"{where}: {what} is {value!r}{_near(str(value), list(allowed))}")
-    return value
-
-
-def _kind(value: Any, kind: type, example: str, what: str, where: str) -> Any:
-    if not isinstance(value, kind):
-        raise ContractError(f"{where}: {what} is {value!r}; write it like {example}.")
-    return value
-
-
-def _near(value: str, allowed: Any) -> str:
-    close = difflib.get_close_matches(value, list(allowed), 1)
-    hint = f" Did you mean {close[0]!r}?" if close else ""
-    return f"; allowed are {', '.join(map(str, allowed))}.{hint}"
-
-
-def _need(value: str | None, what: str, where: str) -> str:
-    if not value:
-        raise ContractError(f"{where}: {what} is missing.")
-    return value
-
-
 def _refuse_duplicates(columns: list[Column], path: Path) -> None:
     names = [c.name for c in columns]
     twice = sorted({n for n in names if names.count(n) > 1})
     if twice:
         raise ContractError(f"{path}: columns stated twice: {', '.join(twice)}. Keep one of each.")
-
-
-def _check_rules(contract: Contract) -> None:
-    """A rule must leave something to be allowed, and recode onto what is documented."""
-    for column in contract.columns.values():
-        where = f"{contract.where(column.name)}, column {column.name}"
-        low, high = column.minimum, column.maximum
-        if low is not None and high is not None and low > high:
-            raise ContractError(
-                f"{where}: minimum {low} is above maximum {high}; nothing is allowed."
-            )
-        unknown = [v for v in column.recode.values() if column.allowed and v not in column.allowed]
-        if unknown:
-            raise ContractError(
-                f"{where}: recode leads to {unknown[0]!r}, which is no allowed value; allowed: "
-                f"{', '.join(map(str, column.allowed))}."
-            )
-
-
-def _check_roles(contract: Contract, *, states_event: bool) -> None:
-    """A table has one id; one that a model learns from also a target, and features."""
-    for column in contract.features:
-        if column.type in ("date", "timestamp"):
-            raise ContractError(
-                f"{contract.where(column.name)}, column {column.name}: a {column.type} cannot have "
-                "the role 'feature'; allowed are integer, number, string, boolean. Deliver it as a "
-                "number (days before the application, say), or give it the role time or ignored."
-            )
-    if not contract.id.required:
-        raise ContractError(f"{contract.path}: the id must be required.")
-    _ = contract.time  # raises where the role is given twice
-    if states_event or contract.has_target:
-        _check_outcome(contract)
-
-
-def _check_outcome(contract: Contract) -> None:
-    """A model learns from features and a target whose bad value is allowed."""
-    target = contract.target
-    if not contract.features:
-        raise ContractError(
-            f"{contract.path}: there is a target and nothing to learn from; one column must be a "
-            "feature."
-        )
-    if target.allowed and contract.event not in target.allowed:
-        raise ContractError(
-            f"{contract.where(target.name)}: `event` is {contract.event!r}, which is no allowed "
-            f"value of {target.name}; allowed: {target.allowed_text()}."
-        )

@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 import pydantic
 
+from fin_kedro.contracts.column import plain_text
 from fin_kedro.contracts.model import Column, Contract
 
 _PYTHON_TYPES: dict[str, type] = {
@@ -81,7 +82,8 @@ def _field(column: Column) -> tuple[Any, Any]:
             raise ValueError(f"{problem}; allowed: {column.allowed_text()}")
         return value
 
-    kind: Any = Annotated[_PYTHON_TYPES[column.type], pydantic.AfterValidator(check)]  # type: ignore[name-defined,valid-type]
+    read = [pydantic.AfterValidator(plain_text)] if column.type == "string" else []
+    kind: Any = Annotated[_PYTHON_TYPES[column.type], *read, pydantic.AfterValidator(check)]  # type: ignore[name-defined,valid-type]
     default = ... if column.required else None
     return (
         kind if column.required else kind | None,
@@ -97,8 +99,32 @@ def _too_long(value: Any) -> str | None:
 
 
 def _schema(column: Column) -> dict[str, Any]:
-    """State the rule in the API's schema: a list where values are named, else the range."""
+    """State the rule in the API's schema: a list where values are named, else the rules.
+
+    Codes beside the rules (recoded, or meaning missing) have no place there; then only the type
+    and the rule's own text are told.
+    """
     if column.allowed:
         return {"enum": [*column.codes, *([] if column.required else [None])]}
-    limits = {"minimum": column.minimum, "maximum": column.maximum}
-    return {} if column.missing_codes else {k: v for k, v in limits.items() if v is not None}
+    if column.type in ("date", "timestamp"):
+        return {"format": "date" if column.type == "date" else "date-time"}
+    if column.codes:
+        return {}
+    stated = {
+        "minimum": column.minimum,
+        "maximum": column.maximum,
+        "exclusiveMinimum": column.exclusive_minimum,
+        "exclusiveMaximum": column.exclusive_maximum,
+        "multipleOf": column.multiple_of,
+        "minLength": _least_length(column),
+        "maxLength": column.max_length,
+        "pattern": column.pattern if column.required else None,
+    }
+    return {k: v for k, v in stated.items() if v is not None}
+
+
+def _least_length(column: Column) -> int | None:
+    """An empty text is a missing one: refused where one is required, else always taken."""
+    if column.type != "string" or not column.required:
+        return None
+    return max(1, column.min_length or 0)

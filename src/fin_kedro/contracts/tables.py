@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import functools
 import operator
+from collections.abc import Sequence
 from typing import Any
 
 import ibis
@@ -13,6 +13,14 @@ from pandera.errors import SchemaError, SchemaErrors
 
 from fin_kedro.contracts.model import Column, Comparison, Contract, ContractError
 from fin_kedro.contracts.reading import read_contract
+from fin_kedro.contracts.table_rules import (
+    broken,
+    is_missing,
+    joined,
+    plain_texts,
+    read_value,
+    stated,
+)
 
 _FAMILIES: dict[str, tuple[type, ...]] = {
     "integer": (ibis.expr.datatypes.Integer, ibis.expr.datatypes.Floating),
@@ -102,10 +110,11 @@ def pandera_schema(contract: Contract, table: ir.Table, *, rows: bool) -> pa.Dat
 
 def split_rows(contract: Contract, table: ir.Table) -> tuple[ir.Table, ir.Table]:
     """Part a table into accepted rows and broken ones; the latter with their ``reason``."""
-    known = table.select(*contract.columns)
-    judged = known.mutate(reason=_reasons(contract, known))
-    accepted = judged.filter(judged.reason == "").drop("reason")
-    return accepted, judged.filter(judged.reason != "")
+    known = plain_texts(contract, table.select(*contract.columns))
+    reasons = _reasons(contract, known)
+    broken = joined(operator.or_, [condition for condition, _ in reasons]).fill_null(False)
+    # Texts are made of broken rows alone: of all rows they cost more than all the rest.
+    return known.filter(~broken), known.filter(broken).mutate(reason=_all_texts(reasons))
 
 
 def clean(contract: Contract, table: ir.Table) -> ir.Table:
@@ -116,108 +125,142 @@ def clean(contract: Contract, table: ir.Table) -> ir.Table:
 def clean_column(column: Column, table: ir.Table) -> ir.Value:
     """Return one column under its reading rule (the same expression runs inside ONNX)."""
     value = table[column.name]
-    if column.type == "string":
-        value = value.nullif("")  # as in ONNX, where an empty string is a missing one
+    value = _wide_enough(column, read_value(column, value))
     for code in column.missing_codes:
-        value = value.nullif(ibis.literal(code, type=value.type()))
+        value = value.nullif(_literal(column, code, value))
     if not column.recode:
         return value
     branches = [
-        (value == code, ibis.literal(to, type=value.type())) for code, to in column.recode.items()
+        (value == _literal(column, code, value), _literal(column, to, value))
+        for code, to in column.recode.items()
     ]
     return ibis.cases(*branches, else_=value)
 
 
+def _wide_enough(column: Column, value: Any) -> Any:
+    """A code may not fit the bits that a file keeps (-999 in eight); then they are widened."""
+    type_ = value.type()
+    if not type_.is_integer():
+        return value
+    codes = (*column.missing_codes, *column.recode, *column.recode.values())
+    fits = all(type_.bounds.lower <= code <= type_.bounds.upper for code in codes)
+    return value if fits else value.cast("int64")
+
+
+def _literal(column: Column, code: Any, value: Any) -> ir.Value:
+    if column.type in ("date", "timestamp"):
+        return stated(column, code, value)
+    return ibis.literal(code, type=value.type())
+
+
+def _fits(column: Column, present: Any) -> bool:
+    """Whether a type is of the column's family; an integer id may be kept digit by digit."""
+    as_text = column.role == "id" and column.type == "integer" and present.is_string()
+    return as_text or isinstance(present, _FAMILIES[column.type])
+
+
 def _expected_type(column: Column, present: Any) -> Any:
-    if isinstance(present, _FAMILIES[column.type]):
+    if present is not None and _fits(column, present):
         return present
     return ibis.dtype(_CANONICAL.get(column.type, column.type))
 
 
-def _reasons(contract: Contract, table: ir.Table) -> ir.StringValue:
-    """One text per row that lists every broken rule; empty for a good row."""
-    parts = [part for c in contract.columns.values() for part in _column_reasons(c, table)]
-    rows_per_id = (
-        table[contract.id.name].count().over(ibis.window(group_by=table[contract.id.name]))
-    )
-    parts += [_comparison_reason(rule, table) for rule in contract.comparisons]
-    parts.append((rows_per_id > 1).ifelse(f"; {contract.id.name} is not unique", ""))
-    return functools.reduce(operator.add, parts).substr(len("; "))
+_Reason = tuple[ir.BooleanValue, ir.StringValue]  # broken where true (not NULL), and what it says
 
 
-def _column_reasons(column: Column, table: ir.Table) -> list[ir.StringValue]:
+def _reasons(contract: Contract, table: ir.Table) -> list[_Reason]:
+    """Every rule of the contract: where a row breaks it, and the text that says so."""
+    key = contract.id.name
+    return [
+        *(reason for c in contract.columns.values() for reason in _column_reasons(c, table)),
+        *(_comparison_reason(rule, table) for rule in contract.comparisons),
+        (_not_unique(table[key], table), ibis.literal(f"{key} is not unique")),
+    ]
+
+
+def _all_texts(reasons: Sequence[_Reason]) -> ir.StringValue:
+    """One text of all rules that a row breaks. A list: a chain of 2,000 additions is too deep."""
+    nothing = ibis.null("string")
+    return ibis.array([broken.ifelse(text, nothing) for broken, text in reasons]).join("; ")
+
+
+def _not_unique(value: ir.Value, table: ir.Table) -> ir.BooleanValue:
+    """Whether another row has the same value; missing ones are not compared.
+
+    Not a window: that would sort the table's full width.
+    """
+    values = table.select(value=value)
+    several = values.group_by("value").having(values["value"].count() > 1).agg()
+    return value.isin(several["value"])
+
+
+def _column_reasons(column: Column, table: ir.Table) -> list[_Reason]:
     value = table[column.name]
-    parts = []
+    reasons: list[_Reason] = []
     if column.required:
-        parts.append(value.isnull().ifelse(f"; {column.name} is missing", ""))
-    rules = (_broken_range(column, value), _not_a_number(column, value))
-    broken = [rule.fill_null(False) for rule in rules if rule is not None]
+        reasons.append((is_missing(column, value), ibis.literal(f"{column.name} is missing")))
     text = (
-        ibis.literal(f"; {column.name}: ")
+        ibis.literal(f"{column.name}: ")
         + value.cast("string")
         + f" is not allowed ({column.allowed_text()})"
     )
-    if broken:
-        parts.append(functools.reduce(operator.or_, broken).ifelse(text, ""))
-    return parts
+    if (wrong := broken(column, value)) is not None:
+        reasons.append((wrong, text))
+    if column.unique:
+        repeated = _not_unique(clean_column(column, table), table)
+        reasons.append((repeated, ibis.literal(f"{column.name} is not unique")))
+    return reasons
 
 
-def _comparison_reason(rule: Comparison, table: ir.Table) -> ir.StringValue:
+def _comparison_reason(rule: Comparison, table: ir.Table) -> _Reason:
     """A rule between two columns; where a value is missing, that is told by itself."""
     holds = _COMPARE[rule.sign](table[rule.left], table[rule.right])
-    return holds.fill_null(True).ifelse("", f"; {rule} does not hold")
-
-
-def _broken_range(column: Column, value: Any) -> ir.BooleanValue | None:
-    if column.allowed:
-        return ~value.isin(list(column.codes))
-    rules = []
-    if column.minimum is not None:
-        rules.append(value < column.minimum)
-    if column.maximum is not None:
-        rules.append(value > column.maximum)
-    if not rules:
-        return None
-    outside = functools.reduce(operator.or_, rules)
-    return outside & ~value.isin(list(column.codes)) if column.codes else outside
-
-
-def _not_a_number(column: Column, value: Any) -> ir.BooleanValue | None:
-    """Floats may hold NaN, infinities and fractions: the first two are never allowed."""
-    if not value.type().is_floating():
-        return None
-    strange = value.isnan() | value.isinf()
-    # Not floor(): DuckDB's makes a 64-bit integer, and fails on what does not fit.
-    return strange | (value % 1 != 0) if column.type == "integer" else strange
+    return ~holds, ibis.literal(f"{rule} does not hold")
 
 
 def _check_target(contract: Contract, table: ir.Table) -> None:
     target = contract.target
-    if not target.allowed:
-        return
-    value = table[target.name]
-    unknown = table.filter(value.notnull() & ~value.isin(list(target.codes)))
-    found = (
-        unknown.group_by(value).agg(rows=ibis._.count()).order_by(target.name).limit(5).execute()
+    raw = table[target.name]
+    present = table.filter(~is_missing(target, raw))
+    where = contract.where(target.name)
+    if target.allowed:
+        codes = [stated(target, code, raw) for code in target.codes]
+        unknown = _counted(present.filter(~raw.isin(codes)), target.name)
+        if unknown:
+            raise ContractError(
+                f"{contract.name}, column {target.name}: unknown target value "
+                f"{_in_words(unknown)}; allowed: {target.allowed_text()}. An outcome "
+                f"is never guessed: correct the data, or the rule at {where}."
+            )
+    outcomes = present.select(**{target.name: clean_column(target, present)})
+    found = _counted(
+        outcomes.filter(outcomes[target.name].notnull()), target.name, 5 + len(target.allowed)
     )
-    if len(found):
-        text = ", ".join(
-            f"{v!r} ({n} rows)"
-            for v, n in zip(found[target.name].tolist(), found["rows"].tolist(), strict=True)
-        )
+    if not target.allowed and len(found) > 2:
         raise ContractError(
-            f"{contract.name}, column {target.name}: unknown target value {text}; "
-            f"allowed: {target.allowed_text()}. An outcome is never guessed: correct the data, or "
-            f"the rule at {contract.where(target.name)}."
+            f"{contract.name}, column {target.name}: more than two outcomes: {_in_words(found)}. "
+            f"An outcome is never guessed: state at {where} by an `enum` which values there are "
+            f"(all but {contract.event!r} count as good), or as `missingCodes` those that mean "
+            "not yet known."
         )
-    present = table.filter(value.notnull()).select(target.name).distinct().limit(2).execute()
-    if len(present) < 2:
-        only = present[target.name].tolist()[0] if len(present) else None
+    if len(found) < 2 or contract.event not in [value for value, _ in found]:
+        only = found[0][0] if len(found) == 1 else None
+        had = f"only {only!r}" if len(found) < 2 else _in_words(found)
         raise ContractError(
-            f"{contract.name}, column {target.name}: every row has only {only!r}; a model learns "
+            f"{contract.name}, column {target.name}: every row has {had}; a model learns "
             f"from both outcomes, {contract.event!r} (bad) and another ({target.allowed_text()}; "
-            f"{contract.where(target.name)}). Check the delivery."
+            f"{where}). Check the delivery."
         )
+
+
+def _counted(table: ir.Table, name: str, most: int = 5) -> list[tuple[Any, int]]:
+    """The first values of a column with their rows."""
+    found = table.group_by(name).agg(rows=ibis._.count()).order_by(name).limit(most).execute()
+    return list(zip(found[name].tolist(), found["rows"].tolist(), strict=True))
+
+
+def _in_words(found: list[tuple[Any, int]]) -> str:
+    return ", ".join(f"{value!r} ({rows} rows)" for value, rows in found)
 
 
 def _offender(column: Column, table: ir.Table) -> Any:
@@ -239,7 +282,7 @@ def _explain(contract: Contract, table: ir.Table, errors: SchemaErrors) -> str:
         where = contract.where(column.name)
         if column.name not in present:
             sentences.append(f"column {column.name} is missing (stated at {where})")
-        elif not isinstance(present[column.name], _FAMILIES[column.type]):
+        elif not _fits(column, present[column.name]):
             sentences.append(
                 f"column {column.name} is of type {present[column.name]}, "
                 f"e.g. {_offender(column, table)!r}; "

@@ -60,6 +60,7 @@ def quarantine_rows(
 
 def _contract_report(contract: Contract, accepted: ir.Table, broken: ir.Table) -> dict[str, Any]:
     kept, lost = int(accepted.count().execute()), int(broken.count().execute())
+    unknown = _without_outcome(contract, accepted)
     by_reason = (
         broken.group_by("reason").agg(rows=ibis._.count()).order_by(ibis.desc("rows"), "reason")
     )
@@ -72,8 +73,17 @@ def _contract_report(contract: Contract, accepted: ir.Table, broken: ir.Table) -
         "accepted": kept,
         "quarantined": lost,
         "quarantined_share": lost / max(kept + lost, 1),
+        **({"without_outcome": unknown} if unknown else {}),
         "by_reason": dict(zip(found["reason"], found["rows"].tolist(), strict=True)),
     }
+
+
+def _without_outcome(contract: Contract, accepted: ir.Table) -> int:
+    """Accepted rows whose outcome is not yet known; 0 where rows have no outcome at all."""
+    if not contract.has_target:
+        return 0
+    outcome = clean_column(contract.target, accepted)
+    return int(accepted.filter(outcome.isnull()).count().execute())
 
 # %% ../../../notebooks/features/model_table.ipynb #940a59e2
 def assign_part(contract: Contract, table: ir.Table, split: Mapping[str, Any]) -> ir.StringValue:
@@ -208,12 +218,13 @@ def build_model_table(
     Returns:
         Table ordered by ``entity_id`` with ``target`` (1 = bad), ``part``, ``time`` if the contract
         has one, ``protected__<name>``, ``keep__<name>`` and one column per feature; and the feature
-        list. Rows without a part are left out.
+        list. Rows without a part are left out, and so are rows whose outcome is not yet known:
+        nothing is learnt from them, and they stay among the accepted rows.
     """
     found = feature_expressions(contract, features["definitions"])
     columns: dict[str, ir.Value] = {
         "entity_id": accepted[contract.id.name].cast("string"),
-        "target": (accepted[contract.target.name] == contract.event).cast("int8"),
+        "target": _outcome(contract, accepted),
         "part": _part(contract, accepted, split),
         "row_order": accepted[contract.id.name],
     }
@@ -223,7 +234,8 @@ def build_model_table(
     columns |= {f"keep__{name}": accepted[name] for name in features.get("keep") or []}
     columns |= feature_columns(contract, found, accepted)
     table = accepted.select(**columns)
-    table = table.filter(table["part"].notnull()).order_by("row_order").drop("row_order")
+    kept = table["part"].notnull() & table["target"].notnull()
+    table = table.filter(kept).order_by("row_order").drop("row_order")
     sources = reads(found)
     listing = {
         name: {
@@ -236,6 +248,11 @@ def build_model_table(
         for name, f in found.items()
     }
     return table, listing
+
+
+def _outcome(contract: Contract, table: ir.Table) -> ir.IntegerValue:
+    """1 for the bad outcome, 0 for any other, NULL where it is not yet known."""
+    return (clean_column(contract.target, table) == contract.event).cast("int8")
 
 
 def _part(contract: Contract, table: ir.Table, split: Mapping[str, Any]) -> ir.StringValue:

@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 import numpy as np
 
 from fin_kedro.contracts import Column
+from fin_kedro.contracts.column import plain_text
 from fin_kedro.governance.package import Package, PackageError, read_package
 from fin_kedro.serving.answers import Decision, ModelReference, Reason, Refused, Words
 
@@ -253,6 +254,7 @@ def _number(value: Any, column: Column) -> float:
 
 def _string(value: Any, column: Column) -> str:
     """Give the graph a string; "" means missing, and a number is written as an integer."""
+    value = plain_text(value) if isinstance(value, str) else value
     if is_missing(value) or value == "":
         return _missing(column, "")
     if isinstance(value, str):

@@ -24,6 +24,12 @@ from fin_kedro.storage.spill import spill_folder
 # Commas and a header, as the standard has it (RFC 4180), and types by all rows: nothing is guessed
 # from a sample. An entry's own `load_args` come first. The names are DuckDB's.
 CSV: dict[str, Any] = {"delim": ",", "header": True, "sample_size": -1}
+# A folder called name=value on the path is part of the path, and no column.
+FILE: dict[str, Any] = {"hive_partitioning": False}
+
+
+class DeliveryError(DatasetError):
+    """A file that was read, and is not what its contract says; the message says it all."""
 
 
 class TableDataset(FileDataset):
@@ -45,16 +51,29 @@ class TableDataset(FileDataset):
         path = Path(str(self._get_load_path()))
         if not self._fs_prefix and not path.exists():
             raise DatasetError(f"no file at {path}; put it there, or correct `filepath`.")
-        if (self._file_format, self._connection_config["backend"]) == ("csv", "duckdb"):
-            self._load_args = {**CSV, **self._load_args}
+        if self._connection_config["backend"] == "duckdb":
+            csv_only = CSV if self._file_format == "csv" else {}
+            self._load_args = {**FILE, **csv_only, **self._load_args}
         try:
             return self._read(path)
+        except DeliveryError:
+            raise
         except Exception as error:  # each engine has errors of its own
-            local_csv = self._file_format == "csv" and path.exists()
-            broken = _broken_line(path, self._load_args) if local_csv else ""
-            found = broken or str(error).splitlines()[0]
-            kind = self._file_format
-            raise DatasetError(f"{path} is no readable {kind} file: {found}") from error
+            raise DatasetError(
+                f"{path} is no readable {self._file_format} file: {self._why(path, error)}"
+            ) from error
+
+    def _why(self, path: Path, error: Exception) -> str:
+        """What is wrong with a file, and the line of conf that mends it where one does."""
+        said = str(error)
+        if "not utf-8 encoded" in said:
+            return (
+                "it is not in UTF-8. Next: name its encoding in the catalog entry, e.g. "
+                "load_args: {encoding: latin-1}"
+            )
+        local_csv = self._file_format == "csv" and path.exists()
+        broken = _broken_line(path, self._load_args) if local_csv else ""
+        return broken or said.splitlines()[0]
 
     def _read(self, path: Path) -> ir.Table:
         if self._connection_config["backend"] == "duckdb" and _is_spark_folder(path):
