@@ -46,6 +46,21 @@ def test_an_empty_text_passes_where_one_may_be_missing(
     request_model(contract).model_validate({"t": ""})
 
 
+@pytest.mark.parametrize(
+    "options",
+    [{"maximum": 0.1}, {"minimum": 0.1}, {"multipleOf": 0.1}, {"exclusiveMinimum": 0.0}],
+    ids=str,
+)
+def test_numbers_of_32_bits_are_those_of_the_contract(
+    tmp_path: Path, options: dict[str, float]
+) -> None:
+    contract = read(tmp_path, prop("v", "number", options=options))
+    listed = read(tmp_path, prop("v", "number", enum=[0.1]))
+    rows = pd.DataFrame({"id": ["a"], "v": [0.1], "bad": 0}).astype({"v": "float32"})
+    for each in (contract, listed):
+        assert split_rows(each, ibis.memtable(rows))[1].count().execute() == 0
+
+
 # outcomes
 
 
