@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+import yaml
 from hypothesis import strategies as st
 
 from fin_kedro.contracts import Column, Contract
@@ -85,3 +86,59 @@ def application(contract: Contract) -> st.SearchStrategy[dict[str, Any]]:
     must = {c.name: allowed_value(c) for c in contract.features if c.required}
     may = {c.name: allowed_value(c) for c in contract.features if not c.required}
     return st.fixed_dictionaries(must, optional=may)
+
+
+HEAD = {
+    "apiVersion": "v3.1.0",
+    "kind": "DataContract",
+    "id": "small",
+    "name": "small",
+    "version": "1.0.0",
+    "status": "active",
+}
+
+
+def prop(name: str, type_: str, role: str = "feature", **more: Any) -> dict[str, Any]:
+    """A column as the standard writes it; ``options`` are its logicalTypeOptions."""
+    made: dict[str, Any] = {"name": name, "logicalType": type_, "required": True}
+    own = {"role": role, **more.pop("custom", {})}
+    if "options" in more:
+        made["logicalTypeOptions"] = more.pop("options")
+    if "enum" in more:
+        made["enum"] = [{"value": value} for value in more.pop("enum")]
+    made["customProperties"] = [{"property": p, "value": v} for p, v in own.items()]
+    return made | more
+
+
+def document(*properties: dict[str, Any], event: Any = 1, **table: Any) -> dict[str, Any]:
+    """A whole contract of these columns, with an id and a target of 0 and 1."""
+    ends = (prop("id", "string", "id"), prop("bad", "integer", "target", enum=[0, 1]))
+    columns = [ends[0], *properties, *(() if has_target(properties) else ends[1:])]
+    rows = {"name": "small", "physicalType": "table", "properties": columns, **table}
+    rows["customProperties"] = [{"property": "event", "value": event}]
+    return {**HEAD, "schema": [rows]}
+
+
+def has_target(properties: tuple[dict[str, Any], ...]) -> bool:
+    """Whether one of the columns is the outcome."""
+    target = {"property": "role", "value": "target"}
+    return any(target in p.get("customProperties", []) for p in properties)
+
+
+def write(folder: Path, content: dict[str, Any] | str) -> Path:
+    """Write a contract's file; a text as it is."""
+    path = folder / "small.odcs.yaml"
+    text = content if isinstance(content, str) else yaml.safe_dump(content, sort_keys=False)
+    path.write_text(text)
+    return path
+
+
+def read(folder: Path, *properties: dict[str, Any], **more: Any) -> Contract:
+    """Read a contract of these columns from a file."""
+    return read_contract(write(folder, document(*properties, **more)))
+
+
+def line_of(path: Path, part: str) -> int:
+    """Line of the only place where a text stands in a file."""
+    (found,) = [n for n, line in enumerate(path.read_text().splitlines(), 1) if part in line]
+    return found

@@ -11,6 +11,7 @@ import pandas as pd
 import pytest
 from kedro.io import Version
 
+from fin_kedro.contracts.tables import split_rows
 from fin_kedro.features.fraud_statistics import fraud_statistics
 from fin_kedro.features.history import offline
 from fin_kedro.features.time_travel import check_point_in_time, rows_over_time
@@ -19,6 +20,7 @@ from fin_kedro.models.batch_scoring import batch_scores
 from fin_kedro.models.graph import build_graph, score_frame
 from fin_kedro.simulation.card_transactions import simulate
 from fin_kedro.storage.datasets import TableDataset
+from tests.contracts.samples import prop, read
 from tests.models import lending
 from tests.spark import dataset, needs_java
 
@@ -61,6 +63,34 @@ def test_spark_computes_the_statistics_of_duckdb(tables: dict[str, Any]) -> None
     assert found.to_pylist() == expected.to_pylist()
     late = tables["frames"]["transactions"].eval("known_us > event_us").sum()
     assert late > 50 and len(tables["frames"]["labels"]) > 30  # or it would prove little
+
+
+def test_a_contract_keeps_the_same_rows_on_spark(tmp_path: Path) -> None:
+    contract = read(
+        tmp_path,
+        prop("n", "number", options={"multipleOf": 0.01, "exclusiveMinimum": -5}),
+        prop("i", "integer", options={"multipleOf": 3}, unique=True, custom={"missingCodes": [-9]}),
+        prop("t", "string", options={"pattern": r"^[A-Z&&]\d.$", "maxLength": 3}),
+        prop("d", "date", "ignored", options={"minimum": "2026-01-01"}),
+    )
+    days = pd.to_datetime(["2026-01-01"] * 5 + ["2025-12-31"]).date
+    rows = pd.DataFrame(
+        {
+            "id": list("abcdef"),
+            "n": [1.13, 0.005, -5.0, 123456.78, 0.0, 7.0],
+            "i": [3, 6, 7, -9, -9, 6],
+            "t": ["A1x", "&1x", "A1\n", "", "É1x", "A1😀"],
+            "d": days,
+            "bad": [0, 1, 0, 1, 0, 1],
+        }
+    )
+    rows.to_parquet(tmp_path / "rows.parquet")
+    broken = split_rows(contract, dataset(tmp_path / "rows.parquet").load())[1].order_by("id")
+    assert broken.get_backend().name == "pyspark"
+    told = dict(broken.select("id", "reason").execute().itertuples(index=False))
+    found = {i: {p[0] for p in text.split("; ")} & set("nitd") for i, text in told.items()}
+    # by hand: the columns that each row breaks
+    assert found == {"b": {*"ni"}, "c": {*"nit"}, "d": {*"t"}, "e": {*"t"}, "f": {*"id"}}
 
 
 def test_the_journey_in_time_runs_on_spark(tables: dict[str, Any]) -> None:

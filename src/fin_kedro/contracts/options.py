@@ -161,7 +161,7 @@ def _taken_by_tables(written: str) -> None:
     try:
         pc.match_substring_regex(pa.array([""]), pattern=written)
     except pa.ArrowInvalid as error:
-        raise PatternError("it is too large, or no regular expression") from error
+        raise PatternError("it is no regular expression, or too large a one") from error
 
 
 def _format(value: Any, type_: str, where: str, what: str) -> dict[str, Any]:

@@ -53,7 +53,7 @@ def common_pattern(pattern: str) -> str:
     try:
         _validator(written)
     except SchemaError as error:
-        raise PatternError("it is no regular expression") from error
+        raise PatternError("it is no regular expression, or too large a one") from error
     return written
 
 

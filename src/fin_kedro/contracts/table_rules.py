@@ -16,6 +16,7 @@ from fin_kedro.contracts.model import Contract
 from fin_kedro.contracts.patterns import common_pattern
 
 _LONG_LIST = 64  # codes: compared one by one up to here, looked up beyond
+SINGLE_TOLERANCE = 2.4e-7  # as `MULTIPLE_TOLERANCE`, for numbers of 32 bits
 
 
 def read_value(column: Column, value: Any) -> Any:
@@ -63,7 +64,12 @@ def stated(column: Column, code: Any, value: Any) -> ir.Value:
         zone = getattr(value.type(), "timezone", None)
         at = found if zone or found is None else found.replace(tzinfo=None)
         return ibis.literal(at, type=value.type() if value.type().is_timestamp() else "timestamp")
-    return ibis.literal(code)
+    return ibis.literal(code, type=value.type() if _is_single(value) else None)
+
+
+def _is_single(value: Any) -> bool:
+    """Whether a file keeps 32 bits of a number: .1 there is not the .1 of 64 bits."""
+    return isinstance(value.type(), ibis.expr.datatypes.Float32)
 
 
 def broken(column: Column, value: Any) -> ir.BooleanValue | None:
@@ -139,7 +145,8 @@ def _numbers(column: Column, value: Any) -> list[ir.BooleanValue]:
         return [value % of != 0]
     quotient = value.cast("float64") / ibis.literal(float(of))
     rest = (quotient % 1.0).abs()
-    return [ibis.least(rest, 1.0 - rest) > quotient.abs() * MULTIPLE_TOLERANCE]
+    tolerance = SINGLE_TOLERANCE if _is_single(value) else MULTIPLE_TOLERANCE
+    return [ibis.least(rest, 1.0 - rest) > quotient.abs() * tolerance]
 
 
 def _texts(column: Column, value: Any) -> list[ir.BooleanValue]:
