@@ -173,7 +173,7 @@ def test_a_workflow_without_state(project: Path, workflow: str) -> None:
             {"stream_credentials": "kafka"},
             "names the credentials 'kafka'; add them to conf/own/credentials.yml",
         ),
-        ({"store_options": {"sync": "never"}}, "sync is 'never'; allowed: 'os', 'always'"),
+        ({"store_options": {"sync": "never"}}, "sync is 'never'. Allowed: os or always"),
     ],
 )
 def test_what_conf_lacks_is_said(project: Path, online: dict[str, Any], said: str) -> None:

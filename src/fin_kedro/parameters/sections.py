@@ -319,10 +319,12 @@ class Stream(Section):
 class Online(Section):
     """The state of live features."""
 
-    store: Text = Field(description="memory:, log:FOLDER or redis://HOST:PORT/DB.")
+    store: Text | None = Field(
+        None, description="memory:, log:FOLDER or redis://HOST:PORT/DB; null: no state is kept."
+    )
     store_options: StoreOptions | None = Field(None, description="Options of that store.")
     store_credentials: Text | None = Field(None, description="Entry of credentials.yml.")
-    stream: Stream = Field(description="Where events come from.")
+    stream: Stream | None = Field(None, description="Where events come from.")
     stream_credentials: Text | None = Field(None, description="Entry of credentials.yml.")
 
 
