@@ -8,6 +8,7 @@ import pytest
 
 from fin_kedro.project.config import ProjectConfigLoader, project_config
 from fin_kedro.project.policy import policy_of
+from fin_kedro.project.templates import with_defaults
 from fin_kedro.project.workflows import WorkflowError
 
 FILES = {
@@ -130,7 +131,6 @@ def test_a_rule_lists_the_pipelines_of_every_workflow(project: Path) -> None:
         ("parameters_x.yml", '"{statics}": {a: 1}', "{statics}, which is no kind of workflow"),
         ("parameters_x.yml", '"{event_time}": {a: "{event_time.contract}"}', "does not declare"),
         ("parameters_x.yml", '"{event_time}": {a: "{static.features}"}', "{static.features}"),
-        ("parameters_x.yml", '"{static}": 3', "section {static} is 3"),
         ("catalog_x.yml", '"{static}.y": {a: "{static.words.rowss.x}"}', "{static.words.rowss.x}"),
     ],
 )
@@ -141,3 +141,9 @@ def test_a_placeholder_that_nothing_fills_is_refused(
     with pytest.raises(WorkflowError) as refused:
         project_config(project)[file.partition("_")[0]]
     assert says in str(refused.value)
+
+
+def test_a_kinds_section_without_settings_is_refused(project: Path) -> None:
+    workflows = project_config(project, checked=False).workflows
+    with pytest.raises(WorkflowError, match=r"section \{static\} is 3; it has settings"):
+        with_defaults({"{static}": 3}, workflows)
