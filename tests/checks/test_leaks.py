@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fin_kedro.checks.leaks import copied_rows, overlapping_rows, single_feature_aucs
+from fin_kedro.checks.leaks import copied_rows, overlapping_rows, possible_rows, single_feature_aucs
 
 ROWS = 4000
 RNG = np.random.default_rng(0)
@@ -96,6 +96,14 @@ def test_copies_have_features_and_outcome_of_a_training_row() -> None:
     same = {"train": train, "train_target": [0, 1, 0], "test": test}
     assert copied_rows(**same, test_target=[0, 1, 1, 0, 1]) == 2
     assert copied_rows(**same, test_target=[1, 1, 0, 1, 0]) == 0
+
+
+def test_rows_of_few_levels_repeat_by_chance() -> None:
+    few = pd.DataFrame({"a": [1, 2, 2, None], "b": ["x", "y", "x", "y"]})
+    assert possible_rows(few) == 3 * 2
+    assert possible_rows(few.assign(c=1)) == 6
+    many = pd.DataFrame(RNG.normal(size=(50, 400)))
+    assert possible_rows(many) > 1e300  # beyond what a double holds it is infinite, never negative
 
 
 def test_the_future_is_later_than_the_past() -> None:

@@ -177,6 +177,14 @@ def test_the_search_ranks_by_the_metric_asked_for(metric: str) -> None:
     assert row[f"{metric}_sd"] == pytest.approx(np.std(scores))
 
 
+def test_features_that_never_vary_teach_nothing() -> None:
+    still = pd.DataFrame({"delay": np.ones(50), "income": np.nan, "job": "clerk"}, index=range(50))
+    with pytest.raises(ValueError, match="no feature varies in the training rows"):
+        train_catboost(
+            x=still, y=np.arange(50) % 2, features=FEATURES, settings=SETTINGS, patience=5
+        )
+
+
 def test_an_unknown_metric_is_refused() -> None:
     with pytest.raises(ValueError, match="'f1'; allowed: auc, average_precision"):
         search_settings(

@@ -74,7 +74,8 @@ def recalibration(*, target: Any, probability: Any, steps: int = 50) -> pd.DataF
     """Cox's slope and intercept with 95 % intervals: index figure, columns value, low, high.
 
     Newton's method on the two-parameter logistic regression of the target on the log odds.
-    Raises ValueError when it does not converge: the score separates the classes, or is constant.
+    All NaN where it does not converge: the score separates the classes, or is constant. A gate
+    fails on that, and the report that holds it says what else is wrong.
     """
     bad, values = _pair(target, probability)
     odds = logit(np.clip(values, SMALLEST, 1 - SMALLEST))
@@ -88,10 +89,7 @@ def recalibration(*, target: Any, probability: Any, steps: int = 50) -> pd.DataF
         beta = beta + np.clip(step, -2, 2)  # a bounded step cannot overshoot far
         if np.abs(step).max() < 1e-10:
             return _with_errors(beta, information)
-    raise ValueError(
-        "slope and intercept did not converge; the probability is constant or separates the "
-        "classes."
-    )
+    return _with_errors(np.full(2, np.nan), np.full((2, 2), np.nan))
 
 
 def _information(weight: np.ndarray, odds: np.ndarray) -> np.ndarray:

@@ -14,7 +14,7 @@ from sklearn.metrics import roc_auc_score
 from fin_kedro.checks.inputs import labels, same_length
 
 # %% auto #0
-__all__ = ['BINS', 'HEAVY', 'single_feature_aucs', 'copied_rows', 'overlapping_rows']
+__all__ = ['BINS', 'HEAVY', 'single_feature_aucs', 'copied_rows', 'possible_rows', 'overlapping_rows']
 
 # %% ../../../notebooks/checks/leaks.ipynb #b9753f6a
 BINS = 20  # quantiles of a number
@@ -81,6 +81,13 @@ def copied_rows(
         for x, y in ((train, train_target), (test, test_target))
     )
     return int(there.isin(here).sum())
+
+
+def possible_rows(train: pd.DataFrame) -> float:
+    """How many different rows these features could make: the product of their levels."""
+    return float(
+        np.prod([max(train[name].nunique(dropna=False), 1) for name in train], dtype=float)
+    )
 
 
 def overlapping_rows(*, past: Any, future: Any) -> int:

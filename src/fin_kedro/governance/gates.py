@@ -37,13 +37,14 @@ def enforce_gates(
 
 
 def describe(record: Mapping[str, Any]) -> str:
-    """One verdict in one line: code, title, figure with interval, limit."""
+    """One verdict in one line: code, title, figure with interval, limit, what it was measured on."""
     if record["value"] is None:
         return f"{record['code']} ({record['title']}): {record['detail']}"
     ends = record["low"], record["high"]
     interval = "" if None in ends else f" [{ends[0]:.4g}, {ends[1]:.4g}]"
     figure = f"{record['value']:.4g}{interval}, limit {record['threshold']}"
-    return f"{record['code']} ({record['title']}): {figure}"
+    what = f"; {record['detail']}" if record["detail"] else ""
+    return f"{record['code']} ({record['title']}): {figure}{what}"
 
 
 def _belongs(verdict_code: str, gate_code: str) -> bool:

@@ -88,6 +88,11 @@ def _fit(
     if balanced.rows is not None:
         x, y = x.iloc[balanced.rows], y[balanced.rows]
     held_weights = balanced.held_out_weights(held_out[1]) if held_out else None
+    if all(x[name].nunique(dropna=False) < 2 for name in x):
+        raise ValueError(
+            "no feature varies in the training rows, so there is nothing to learn from; check the "
+            "delivery, and which columns have the role feature."
+        )
     progress = _Progress(int(settings["iterations"]), label)
     try:
         model.fit(
