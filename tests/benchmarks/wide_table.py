@@ -32,7 +32,10 @@ def main(project: Path, columns: int, rows: int) -> None:
     (conf / "contracts").mkdir(parents=True, exist_ok=True)
     _yaml(conf / "contracts/wide.odcs.yaml", contract(columns))
     _yaml(conf / "globals.yml", {"data": "data/wide"})
-    table = {"contract": "conf/wide/contracts/wide.odcs.yaml", "filepath": "data/01_raw/wide.parquet"}
+    table = {
+        "contract": "conf/wide/contracts/wide.odcs.yaml",
+        "filepath": "data/01_raw/wide.parquet",
+    }
     _yaml(conf / "workflows.yml", {"wide": {"kind": "static", "applications": table}})
     costs = {"approve_good": 1.0, "approve_bad": -4.0, "decline_good": 0.0, "decline_bad": 0.0}
     _yaml(conf / "parameters_wide.yml", {"wide": {"decision": {"costs": costs}}})
