@@ -27,6 +27,7 @@ from fin_kedro.contracts.model import (
     Contract,
     ContractError,
 )
+from fin_kedro.contracts.own_names import RESERVED
 
 # What the standard has no field for stands in its `customProperties`.
 _CUSTOM = (
@@ -267,6 +268,12 @@ def _refuse_duplicates(columns: list[Column], path: Path) -> None:
     twice = sorted({n for n in names if names.count(n) > 1})
     if twice:
         raise ContractError(f"{path}: columns stated twice: {', '.join(twice)}. Keep one of each.")
+    for column in columns:
+        if column.name.casefold().startswith(RESERVED):
+            raise ContractError(
+                f"{path}:{column.line}, column {column.name}: names that begin with {RESERVED!r} "
+                "are kept for columns of the platform's own. Rename the column."
+            )
 
 
 def _check_rules(contract: Contract) -> None:

@@ -170,7 +170,9 @@ def _relations(op: ops.Node) -> set[ops.Node]:
     """Tables that a value reads; the columns of each are left alone, there may be thousands."""
 
     values = op.find(ops.Value, filter=ops.Value)
-    return {part for value in values for part in value.__children__ if isinstance(part, ops.Relation)}
+    return {
+        part for value in values for part in value.__children__ if isinstance(part, ops.Relation)
+    }
 
 
 def _inline(value: ir.Value) -> ir.Value:
