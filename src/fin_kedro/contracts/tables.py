@@ -123,7 +123,9 @@ def _reason_name(contract: Contract) -> str:
 
 def clean(contract: Contract, table: ir.Table) -> ir.Table:
     """Apply the contract's reading rules: codes that mean missing become NULL, recodes happen."""
-    return table.mutate(**{c.name: clean_column(c, table) for c in contract.columns.values()})
+    # By position: a column may be called as an argument of Ibis is.
+    cleaned = (clean_column(c, table).name(c.name) for c in contract.columns.values())
+    return table.mutate(*cleaned)
 
 
 def clean_column(column: Column, table: ir.Table) -> ir.Value:

@@ -224,7 +224,7 @@ def build_model_table(
     columns |= {f"keep__{name}": accepted[name] for name in features.get("keep") or []}
     made = feature_columns(contract, found, accepted)
     columns |= {feature_column(name): value for name, value in made.items()}
-    table = accepted.select(**columns)
+    table = accepted.select(*(value.name(name) for name, value in columns.items()))
     table = table.filter(table["part"].notnull()).order_by("row_order").drop("row_order")
     sources = reads(found)
     listing = {

@@ -90,9 +90,9 @@ def raw_rows(accepted: ir.Table, contract: Contract, entity_ids: list[str]) -> p
     """Raw feature columns of some entities, in the order given."""
     key = own_name("entity_id", (c.name for c in contract.features))
     entity = accepted[contract.id.name].cast("string").name(key)
-    columns = {c.name: accepted[c.name] for c in contract.features}
+    columns = [accepted[c.name] for c in contract.features]
     wanted = ibis.memtable({key: entity_ids}, schema={key: "string"})
-    table = accepted.select(entity, **columns).semi_join(wanted, key)
+    table = accepted.select(entity, *columns).semi_join(wanted, key)
     return to_frame(table).set_index(key).loc[entity_ids]
 
 # %% ../../../../notebooks/pipelines/training/assemble.ipynb #902989d6
