@@ -21,6 +21,7 @@ import yaml
 TELLING = 40  # columns that the outcome depends on; the others are noise
 LEVELS = ("north", "east", "south", "west", "abroad")
 KINDS = ("integer", "number", "number", "string", "boolean")
+MEMORY = "4GB"  # for the engine: 2,000 columns do not fit into the 1 GB of conf/base
 CHUNK = 20_000  # rows drawn and written at a time
 
 Properties = dict[str, Any]
@@ -31,7 +32,8 @@ def main(project: Path, columns: int, rows: int) -> None:
     conf = project / "conf/wide"
     (conf / "contracts").mkdir(parents=True, exist_ok=True)
     _yaml(conf / "contracts/wide.odcs.yaml", contract(columns))
-    _yaml(conf / "globals.yml", {"data": "data/wide"})
+    engine = {"backend": "duckdb", "database": ":memory:", "memory_limit": MEMORY, "threads": 2}
+    _yaml(conf / "globals.yml", {"data": "data/wide", "engine": engine})
     table = {
         "contract": "conf/wide/contracts/wide.odcs.yaml",
         "filepath": "data/01_raw/wide.parquet",

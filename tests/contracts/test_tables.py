@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -14,8 +15,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fin_kedro.contracts import Column, ContractError
-from fin_kedro.contracts.model import Comparison, Contract
+from fin_kedro.contracts import Column, Contract, ContractError
+from fin_kedro.contracts.model import Comparison
 from fin_kedro.contracts.reading import read_contract
 from fin_kedro.contracts.requests import request_model
 from fin_kedro.contracts.tables import (
@@ -289,3 +290,80 @@ def sample_contract_of_words() -> Contract:
         "y": Column(name="y", type="integer", role="target"),
     }
     return Contract(name="words", version="1", columns=columns)
+
+
+# width
+
+
+def wide(columns: int) -> Contract:
+    """A contract of many columns: ranges, lists of six values, and plain numbers in turn."""
+    kinds: list[dict[str, Any]] = [
+        {"type": "integer", "minimum": 0, "maximum": 8},
+        {"type": "string", "allowed": ("a", "b", "c", "d", "e", "f")},
+        {"type": "number", "required": False},
+    ]
+    made = [
+        Column(name=f"c{place:03d}", role="feature", **kinds[place % len(kinds)])
+        for place in range(columns)
+    ]
+    key = Column(name="id", type="integer", role="id")
+    return Contract(name="wide", version="1", columns={c.name: c for c in (key, *made)})
+
+
+def wide_rows(contract: Contract, rows: int) -> pd.DataFrame:
+    """Good rows: each column holds one value that its kind allows."""
+    good = {"integer": 3, "string": "f", "number": 0.5}
+    data = {c.name: [good[c.type]] * rows for c in contract.columns.values()}
+    return pd.DataFrame({**data, "id": range(rows)})
+
+
+ANY = "is not allowed (any number; may be missing)"
+
+
+def test_hundreds_of_columns_are_judged_as_a_few_are() -> None:
+    """The texts of 250 columns were once one chain, too deep for Python (RecursionError)."""
+    contract = wide(330)
+    rows = wide_rows(contract, 20)
+    rows.loc[3, "c000"], rows.loc[3, "c299"] = 9, float("inf")
+    rows.loc[4, "c301"] = "g"
+    rows.loc[5, "id"] = 6
+    data = ibis.memtable(rows)
+    accepted, broken = split_rows(contract, data)
+    found = broken.select("id", "reason").order_by("id", "reason").execute()
+    assert list(zip(found["id"], found["reason"], strict=True)) == [
+        (3, f"c000: 9 is not allowed (0 to 8); c299: inf {ANY}"),
+        (4, "c301: g is not allowed (a, b, c, d, e, f)"),
+        (6, "id is not unique"),
+        (6, "id is not unique"),
+    ]
+    assert sorted(accepted.id.execute()) == [0, 1, 2, *range(7, 20)]
+
+
+def depth_of(sql: str) -> int:
+    """Most brackets that are open at once."""
+    levels = [(letter == "(") - (letter == ")") for letter in sql]
+    return max(itertools.accumulate(levels))
+
+
+def test_twice_the_columns_are_twice_the_query_and_no_deeper() -> None:
+    """What every library on the way walks: its length, and how deep it goes."""
+    queries = []
+    for columns in (100, 200):
+        contract = wide(columns)
+        data = ibis.memtable(wide_rows(contract, 2))
+        queries.append([ibis.to_sql(part) for part in split_rows(contract, data)])
+    for narrow, double in zip(*queries, strict=True):
+        assert len(double) < 2.1 * len(narrow)
+        assert depth_of(double) <= depth_of(narrow) + 2 < 40
+
+
+@pytest.mark.parametrize("codes", [1, 4, 5, 64, 65, 300])
+def test_a_list_of_codes_of_any_length_is_looked_up(codes: int) -> None:
+    column = Column(name="level", type="integer", role="feature", allowed=tuple(range(codes)))
+    key = Column(name="id", type="integer", role="id")
+    contract = Contract(name="levels", version="1", columns={"id": key, "level": column})
+    values = [0, codes - 1, codes, -1]
+    rows = pd.DataFrame({"id": range(4), "level": values})
+    accepted, broken = split_rows(contract, ibis.memtable(rows))
+    assert sorted(accepted.id.execute()) == [0, 1]
+    assert sorted(broken.id.execute()) == [2, 3]

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import onnx
 import pandas as pd
+import pyarrow.parquet as pq
 import pytest
 from kedro.io import DataCatalog, Version
 from kedro.io.core import DatasetError
@@ -33,6 +34,35 @@ def test_equal_models_are_equal_bytes(tmp_path: Path) -> None:
     for name in ("a", "b"):
         OnnxDataset(filepath=str(tmp_path / name)).save(model())
     assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes()
+
+
+@pytest.mark.parametrize(("columns", "groups"), [(3, [2500]), (4000, [2048, 452])])
+def test_a_wide_table_is_written_in_groups_of_fewer_rows(
+    tmp_path: Path, columns: int, groups: list[int]
+) -> None:
+    """The engine holds a group whole; 16 million cells, but never fewer rows than a vector."""
+    data = TableDataset(
+        filepath=str(tmp_path / "wide.parquet"),
+        file_format="parquet",
+        connection={"backend": "duckdb", "database": ":memory:"},
+    )
+    zeros = ", ".join(f"0::TINYINT AS c{place}" for place in range(columns - 1))
+    rows = data.connection.sql(f"SELECT i, {zeros} FROM range(2500) AS t(i)")
+    data.save(rows)
+    written = pq.ParquetFile(tmp_path / "wide.parquet").metadata
+    assert [written.row_group(i).num_rows for i in range(written.num_row_groups)] == groups
+    assert data.load().count().execute() == 2500
+
+
+def test_a_table_beyond_the_engines_memory_says_which_line_gives_it_more(tmp_path: Path) -> None:
+    data = TableDataset(
+        filepath=str(tmp_path / "wide.parquet"),
+        file_format="parquet",
+        connection={"backend": "duckdb", "database": ":memory:", "memory_limit": "1MB"},
+    )
+    rows = data.connection.sql("SELECT i, i::VARCHAR AS t FROM range(3000000) AS t(i) ORDER BY t")
+    with pytest.raises(DatasetError, match=r"2 columns does not fit.*1MB.*memory_limit: 4GB"):
+        data.save(rows)
 
 
 def test_an_invalid_graph_is_refused_and_nothing_is_written(tmp_path: Path) -> None:

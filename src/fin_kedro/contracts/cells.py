@@ -77,7 +77,7 @@ def read_cells(contract: Contract, table: ir.Table, notation: Notation) -> ir.Ta
     for c in ids:
         if not found[f"id {c.name}"]:
             read[c.name] = _given(table[c.name]).cast("int64")
-    return table.mutate(**read) if read else table
+    return table.mutate(*(value.name(name) for name, value in read.items())) if read else table
 
 
 def _counted(

@@ -19,6 +19,7 @@ from open_data_contract_standard.model import (
 from fin_kedro.contracts.columns import CUSTOM, read_column, read_custom
 from fin_kedro.contracts.consistency import check_roles, check_rules, event_of
 from fin_kedro.contracts.model import SIGNS, Column, Comparison, Contract, ContractError
+from fin_kedro.contracts.own_names import RESERVED
 from fin_kedro.contracts.source import Source, near
 from fin_kedro.contracts.standard import read_standard
 
@@ -190,3 +191,9 @@ def _refuse_duplicates(columns: list[Column], path: Path) -> None:
     twice = sorted({n for n in names if names.count(n) > 1})
     if twice:
         raise ContractError(f"{path}: columns stated twice: {', '.join(twice)}. Keep one of each.")
+    for column in columns:
+        if column.name.casefold().startswith(RESERVED):
+            raise ContractError(
+                f"{path}:{column.line}, column {column.name}: names that begin with {RESERVED!r} "
+                "are kept for columns of the platform's own. Rename the column."
+            )

@@ -47,7 +47,7 @@ def plain_texts(contract: Contract, table: ir.Table) -> ir.Table:
         return table
     duckdb = ibis.get_backend(table).name == "duckdb"
     composed = _composed if duckdb else _composed_elsewhere
-    return table.mutate(**{name: composed(table[name]).strip() for name in names})
+    return table.mutate(*(composed(table[name]).strip().name(name) for name in names))
 
 
 def is_missing(column: Column, value: Any) -> ir.BooleanValue:

@@ -12,6 +12,7 @@ import pandera.ibis as pa
 from pandera.errors import SchemaError, SchemaErrors
 
 from fin_kedro.contracts.model import Column, Comparison, Contract, ContractError
+from fin_kedro.contracts.own_names import own_name
 from fin_kedro.contracts.reading import read_contract
 from fin_kedro.contracts.table_rules import (
     broken,
@@ -77,9 +78,8 @@ def check_rows(contract: Contract, table: ir.Table) -> None:
         pandera_schema(contract, table, rows=True).validate(table)
     except SchemaError as error:
         broken = split_rows(contract, table)[1]
-        sample = (
-            broken.order_by(contract.id.name).limit(3).select(contract.id.name, "reason").execute()
-        )
+        told = (contract.id.name, _reason_name(contract))
+        sample = broken.order_by(contract.id.name).limit(3).select(*told).execute()
         found = "; ".join(
             f"{contract.id.name} {i}: {reason}" for i, reason in sample.itertuples(index=False)
         )
@@ -109,17 +109,28 @@ def pandera_schema(contract: Contract, table: ir.Table, *, rows: bool) -> pa.Dat
 
 
 def split_rows(contract: Contract, table: ir.Table) -> tuple[ir.Table, ir.Table]:
-    """Part a table into accepted rows and broken ones; the latter with their ``reason``."""
+    """Part a table into accepted rows and broken ones; the latter with their ``reason``.
+
+    Where the contract has a column of that name, ours is called ``fin_kedro__reason``.
+    """
     known = plain_texts(contract, table.select(*contract.columns))
     reasons = _reasons(contract, known)
     broken = joined(operator.or_, [condition for condition, _ in reasons]).fill_null(False)
     # Texts are made of broken rows alone: of all rows they cost more than all the rest.
-    return known.filter(~broken), known.filter(broken).mutate(reason=_all_texts(reasons))
+    return known.filter(~broken), known.filter(broken).mutate(
+        _all_texts(reasons).name(_reason_name(contract))
+    )
+
+
+def _reason_name(contract: Contract) -> str:
+    return own_name("reason", contract.columns)
 
 
 def clean(contract: Contract, table: ir.Table) -> ir.Table:
     """Apply the contract's reading rules: codes that mean missing become NULL, recodes happen."""
-    return table.mutate(**{c.name: clean_column(c, table) for c in contract.columns.values()})
+    # By position: a column may be called as an argument of Ibis is.
+    cleaned = (clean_column(c, table).name(c.name) for c in contract.columns.values())
+    return table.mutate(*cleaned)
 
 
 def clean_column(column: Column, table: ir.Table) -> ir.Value:

@@ -103,12 +103,14 @@ def feature_expressions(
     derived = _load(definitions)
     own = contract.features if derived.own_columns else []
     features = {c.name: _own_feature(contract, c.name, raw) for c in own}
+    cleaned = clean(contract, raw) if derived.entries else raw  # once: it holds every column
     for name, entry in derived.entries.items():
         if name in contract.columns:
             raise ContractError(f"feature {name!r} has the name of a contract column; rename it.")
-        features[name] = _derived_feature(contract, name, entry, raw)
+        features[name] = _derived_feature(name, entry, cleaned, raw)
+    allowed = {c.name for c in contract.features}
     for feature in features.values():
-        _refuse_other_roles(contract, feature)
+        _refuse_other_roles(contract, feature, allowed)
     return features
 
 
@@ -140,9 +142,8 @@ def _own_feature(contract: Contract, name: str, raw: ir.Table) -> Feature:
 
 
 def _derived_feature(
-    contract: Contract, name: str, entry: Mapping[str, Any], raw: ir.Table
+    name: str, entry: Mapping[str, Any], cleaned: ir.Table, raw: ir.Table
 ) -> Feature:
-    cleaned = clean(contract, raw)
     value = entry["define"](cleaned)
     _refuse_other_tables(name, value, {cleaned.op(), raw.op()})
     # `clean` makes a new table; written out, the expression reads the raw columns directly.
@@ -158,11 +159,20 @@ def _derived_feature(
 
 def _refuse_other_tables(name: str, value: Any, given: set[ops.Node]) -> None:
     """One row in, one value out: what filters or joins has no form inside ONNX."""
-    if not isinstance(value, ir.Value) or set(value.op().find(ops.Relation)) - given:
+    if not isinstance(value, ir.Value) or _relations(value.op()) - given:
         raise ContractError(
             f"feature {name!r} makes a table of its own, or no column; return one Ibis expression "
             "over the columns of the table it is given (no mutate, rename, filter or join)."
         )
+
+
+def _relations(op: ops.Node) -> set[ops.Node]:
+    """Tables that a value reads; the columns of each are left alone, there may be thousands."""
+
+    values = op.find(ops.Value, filter=ops.Value)
+    return {
+        part for value in values for part in value.__children__ if isinstance(part, ops.Relation)
+    }
 
 
 def _inline(value: ir.Value) -> ir.Value:
@@ -173,12 +183,12 @@ def _inline(value: ir.Value) -> ir.Value:
             return node.rel.values[node.name]
         return node.__recreate__(kwargs) if kwargs else node
 
-    return value.op().replace(replace).to_expr()
+    # Values alone are walked: behind each column stands the table with all of them.
+    return value.op().replace(replace, filter=ops.Value).to_expr()
 
 
-def _refuse_other_roles(contract: Contract, feature: Feature) -> None:
+def _refuse_other_roles(contract: Contract, feature: Feature, allowed: set[str]) -> None:
     """A model may see feature columns only."""
-    allowed = {c.name for c in contract.features}
     for read in sorted({node.name for node in feature.expression.op().find(ops.Field)} - allowed):
         raise ContractError(
             f"feature {feature.name!r} reads {read}, whose role in the contract is "

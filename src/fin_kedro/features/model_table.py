@@ -13,6 +13,7 @@ import ibis
 import ibis.expr.types as ir
 
 from fin_kedro.contracts.model import Contract, ContractError
+from fin_kedro.contracts.own_names import feature_column, own_name
 from fin_kedro.contracts.tables import clean_column, split_rows
 from fin_kedro.features.expressions import feature_columns, feature_expressions, reads
 
@@ -61,10 +62,9 @@ def quarantine_rows(
 def _contract_report(contract: Contract, accepted: ir.Table, broken: ir.Table) -> dict[str, Any]:
     kept, lost = int(accepted.count().execute()), int(broken.count().execute())
     unknown = _without_outcome(contract, accepted)
-    by_reason = (
-        broken.group_by("reason").agg(rows=ibis._.count()).order_by(ibis.desc("rows"), "reason")
-    )
-    found = by_reason.limit(20).execute()
+    reason = broken[own_name("reason", contract.columns)]
+    by_reason = broken.group_by(reason=reason).agg(rows=ibis._.count())
+    found = by_reason.order_by(ibis.desc("rows"), "reason").limit(20).execute()
     return {
         "contract": contract.name,
         "contract_version": contract.version,
@@ -217,9 +217,10 @@ def build_model_table(
 
     Returns:
         Table ordered by ``entity_id`` with ``target`` (1 = bad), ``part``, ``time`` if the contract
-        has one, ``protected__<name>``, ``keep__<name>`` and one column per feature; and the feature
-        list. Rows without a part are left out, and so are rows whose outcome is not yet known:
-        nothing is learnt from them, and they stay among the accepted rows.
+        has one, ``protected__<name>``, ``keep__<name>`` and one column per feature (called
+        ``feature__<name>`` where the table has a column of that name); and the feature list.
+        Rows without a part are left out, and so are rows whose outcome is not yet known: nothing
+        is learnt from them, and they stay among the accepted rows.
     """
     found = feature_expressions(contract, features["definitions"])
     columns: dict[str, ir.Value] = {
@@ -232,8 +233,9 @@ def build_model_table(
         columns["time"] = accepted[contract.time.name]
     columns |= {f"protected__{c.name}": clean_column(c, accepted) for c in contract.protected}
     columns |= {f"keep__{name}": accepted[name] for name in features.get("keep") or []}
-    columns |= feature_columns(contract, found, accepted)
-    table = accepted.select(**columns)
+    made = feature_columns(contract, found, accepted)
+    columns |= {feature_column(name): value for name, value in made.items()}
+    table = accepted.select(*(value.name(name) for name, value in columns.items()))
     kept = table["part"].notnull() & table["target"].notnull()
     table = table.filter(kept).order_by("row_order").drop("row_order")
     sources = reads(found)

@@ -13,6 +13,7 @@ from typing import Any
 import ibis.expr.operations as ops
 import numpy as np
 
+from fin_kedro.contracts.own_names import graph_input
 from fin_kedro.features.onnx_nodes import Builder
 
 # %% auto #0
@@ -175,7 +176,8 @@ def _field(c: Compiler, op: ops.Field) -> str:
             f"column {op.name!r} comes from a {type(op.rel).__name__}",
             "allowed are an unbound table (ibis.table) and projections of it",
         )
-    return c.builder.columns.setdefault(op.name, _column_kind(c, op)) and op.name
+    c.builder.columns.setdefault(op.name, _column_kind(c, op))
+    return graph_input(op.name)
 
 
 def _column_kind(c: Compiler, op: ops.Field) -> str:

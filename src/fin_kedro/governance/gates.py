@@ -37,7 +37,7 @@ def enforce_gates(
 
 
 def describe(record: Mapping[str, Any]) -> str:
-    """One verdict in one line: code, title, figure with interval, limit, what it was measured on."""
+    """One verdict in one line: code, title, figure with interval, limit, and on what."""
     if record["value"] is None:
         return f"{record['code']} ({record['title']}): {record['detail']}"
     ends = record["low"], record["high"]

@@ -35,10 +35,12 @@ class Graph(PythonModel):
         """Score a frame of raw rows; returns one column, ``probability``."""
         del context, params
         feeds = {
-            name: pd.to_numeric(model_input[name]).to_numpy("float64", na_value=float("nan"))
+            given.name: pd.to_numeric(model_input[name]).to_numpy("float64", na_value=float("nan"))
             if kind == "number"
             else model_input[name].astype(object).where(model_input[name].notna(), "").to_numpy()
-            for name, kind in self._inputs.items()
+            for given, (name, kind) in zip(
+                self._session.get_inputs(), self._inputs.items(), strict=True
+            )
         }
         (probability,) = self._session.run(["probability"], feeds)
         return pd.DataFrame({"probability": probability}, index=model_input.index)

@@ -18,6 +18,7 @@ from sklearn.metrics import average_precision_score, roc_auc_score
 from sklearn.model_selection import ParameterSampler, StratifiedKFold, train_test_split
 from tqdm import tqdm
 
+from fin_kedro.contracts.own_names import feature_column
 from fin_kedro.models.imbalance import balance
 from fin_kedro.models.missing import (
     listing_with_flags,
@@ -32,10 +33,10 @@ __all__ = ['UNREACHED', 'Splits', 'METRICS', 'model_frame', 'train_catboost', 't
 
 # %% ../../../notebooks/models/champion.ipynb #debe3b04
 def model_frame(table: pd.DataFrame, features: Mapping[str, Mapping[str, Any]]) -> pd.DataFrame:
-    """Feature columns in order: numbers as float64, categories as strings ('' = missing)."""
+    """A model table's features in order: numbers as float64, categories as strings ('' missing)."""
     columns: dict[str, pd.Series] = {}
     for name, feature in features.items():
-        column = table[name]
+        column = table[feature_column(name)]
         if feature["nominal"]:
             columns[name] = column.astype("object").where(column.notna(), "").astype(str)
         else:

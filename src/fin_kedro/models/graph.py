@@ -17,6 +17,7 @@ import numpy as np
 import pandas as pd
 from onnx import ModelProto, TensorProto, checker, helper, numpy_helper
 
+from fin_kedro.contracts.own_names import GRAPH_OUTPUTS, graph_column, graph_input
 from fin_kedro.features.onnx import compile_number, compile_text
 from fin_kedro.features.onnx_nodes import ML_DOMAIN, Builder
 from fin_kedro.models.catboost_trees import Layout, NominalTable, Trees, read_trees, tree_layout
@@ -29,7 +30,7 @@ __all__ = ['OPSETS', 'IR_VERSION', 'OUTPUTS', 'INPUT_KINDS', 'GraphError', 'Part
 # %% ../../../notebooks/models/graph.ipynb #4fcb25be
 OPSETS = (("", 21), (ML_DOMAIN, 3))
 IR_VERSION = 10
-OUTPUTS = ("probability", "contributions")
+OUTPUTS = GRAPH_OUTPUTS
 
 
 class GraphError(ValueError):
@@ -288,8 +289,6 @@ def _declared(inputs: Mapping[str, str], used: Mapping[str, str]) -> dict[str, s
                 f"column {name!r} is {inputs[name]} in the contract but {kind} in the features; "
                 f"allowed types: {', '.join(INPUT_KINDS)}"
             )
-        if name in OUTPUTS:
-            raise GraphError(f"column {name!r} has the name of an output; rename the column")
     return {name: used[name] for name in inputs if name in used}
 
 
@@ -304,7 +303,7 @@ def _model(parts: Parts, declared: Mapping[str, str], facts: Mapping[str, Any]) 
     graph = helper.make_graph(
         parts.builder.nodes,
         "fin_kedro",
-        [value(name, kinds[kind], ["N"]) for name, kind in declared.items()],
+        [value(graph_input(name), kinds[kind], ["N"]) for name, kind in declared.items()],
         [
             value("probability", TensorProto.DOUBLE, ["N"]),
             value("contributions", TensorProto.DOUBLE, ["N", len(parts.reasons)]),
@@ -369,8 +368,9 @@ def score_frame(
     `model` is a session or anything that `open_session` opens; `rows` is the size of a batch.
     """
     session = model if hasattr(model, "run") else open_session(model)
-    kinds = {i.name: "string" if "string" in i.type else "number" for i in session.get_inputs()}
-    ready = feeds(dict(frame), kinds)
+    inputs = {graph_column(i.name): i for i in session.get_inputs()}
+    kinds = {name: "string" if "string" in i.type else "number" for name, i in inputs.items()}
+    ready = {inputs[name].name: x for name, x in feeds(dict(frame), kinds).items()}
     count = len(next(iter(ready.values())))
     parts = [
         session.run(list(OUTPUTS), {name: x[at : at + rows] for name, x in ready.items()})

@@ -14,6 +14,7 @@ import numpy as np
 
 from fin_kedro.contracts import Column
 from fin_kedro.contracts.column import plain_text
+from fin_kedro.contracts.own_names import graph_input
 from fin_kedro.governance.package import Package, PackageError, read_package
 from fin_kedro.serving.answers import Decision, ModelReference, Reason, Refused, Words
 
@@ -135,7 +136,7 @@ class Scorer:
 
     def _graph(self, matrix: list[list[float | str]]) -> list[tuple[float, np.ndarray] | None]:
         feeds = {
-            name: np.array(values, dtype=np.float64 if kind == "number" else object)
+            graph_input(name): np.array(values, dtype=np.float64 if kind == "number" else object)
             for (name, kind), values in zip(
                 self._inputs.items(), zip(*matrix, strict=True), strict=True
             )

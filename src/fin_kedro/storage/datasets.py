@@ -21,6 +21,8 @@ from kedro_datasets.ibis import FileDataset
 
 from fin_kedro.storage.spill import spill_folder
 
+# A group of rows in a Parquet file: DuckDB's own number up to 130 columns, fewer rows beyond.
+VECTOR, GROUP, CELLS = 2048, 122_880, 16_000_000
 # Commas and a header, as the standard has it (RFC 4180), and types by all rows: nothing is guessed
 # from a sample. An entry's own `load_args` come first. The names are DuckDB's.
 CSV: dict[str, Any] = {"delim": ",", "header": True, "sample_size": -1}
@@ -40,6 +42,7 @@ class TableDataset(FileDataset):
     """
 
     _load_args: dict[str, Any]
+    _save_args: dict[str, Any]
 
     def _connect(self) -> Any:
         if self._connection_config["backend"] != "pyspark":
@@ -80,6 +83,22 @@ class TableDataset(FileDataset):
             return self.connection.read_parquet(path / "*.parquet", **self._load_args)
         return super().load()
 
+    def save(self, data: ir.Table) -> None:
+        """Write the table; one that is wide in groups of fewer rows, which memory can hold."""
+        given = self._save_args
+        if (self._file_format, self._connection_config["backend"]) == ("parquet", "duckdb"):
+            self._save_args = {**_row_groups(len(data.columns)), **given}
+        try:
+            super().save(data)
+        except Exception as error:
+            if "Out of Memory" not in str(error):
+                raise
+            raise DatasetError(
+                _out_of_memory(len(data.columns), self._connection_config)
+            ) from error
+        finally:
+            self._save_args = given
+
     def content_hash(self) -> str | None:
         """Return a hash for the run's seal: of a Spark folder's rows in any order.
 
@@ -99,6 +118,21 @@ class TableDataset(FileDataset):
         """Return the first rows as ``{"index", "columns", "data"}``."""
         rows = self.load().limit(nrows).execute()
         return TablePreview(rows.astype(object).where(rows.notna(), None).to_dict(orient="split"))
+
+
+def _row_groups(columns: int) -> dict[str, int]:
+    """DuckDB holds a group of rows whole before it writes: bound its cells, not its rows."""
+    steps = CELLS // columns // VECTOR
+    return {} if steps * VECTOR >= GROUP else {"row_group_size": max(steps, 1) * VECTOR}
+
+
+def _out_of_memory(columns: int, settings: Mapping[str, Any]) -> str:
+    return (
+        f"a table of {columns} columns does not fit into the engine's memory, "
+        f"{settings.get('memory_limit', 'as DuckDB chose it')}, though it may spill to disk. Give "
+        "it more: `engine: {backend: duckdb, database: ':memory:', memory_limit: 4GB, threads: 2}` "
+        "in conf/<env>/globals.yml (about 2 MB for each column)."
+    )
 
 
 def _spilling_aside(connection: Any, settings: Mapping[str, Any]) -> Any:

@@ -17,6 +17,7 @@ import pandas as pd
 
 from fin_kedro.checks.parity import parity_figures
 from fin_kedro.contracts.model import Contract
+from fin_kedro.contracts.own_names import feature_column, own_name
 from fin_kedro.features.expressions import feature_columns, feature_expressions
 from fin_kedro.governance.gates import GateError
 from fin_kedro.models.calibration import calibrate
@@ -87,11 +88,12 @@ def check_parity(
 
 def raw_rows(accepted: ir.Table, contract: Contract, entity_ids: list[str]) -> pd.DataFrame:
     """Raw feature columns of some entities, in the order given."""
-    key = accepted[contract.id.name].cast("string")
-    columns = {c.name: accepted[c.name] for c in contract.features}
-    wanted = ibis.memtable({"entity_id": entity_ids}, schema={"entity_id": "string"})
-    table = accepted.select(entity_id=key, **columns).semi_join(wanted, "entity_id")
-    return to_frame(table).set_index("entity_id").loc[entity_ids]
+    key = own_name("entity_id", (c.name for c in contract.features))
+    entity = accepted[contract.id.name].cast("string").name(key)
+    columns = [accepted[c.name] for c in contract.features]
+    wanted = ibis.memtable({key: entity_ids}, schema={key: "string"})
+    table = accepted.select(entity, *columns).semi_join(wanted, key)
+    return to_frame(table).set_index(key).loc[entity_ids]
 
 # %% ../../../../notebooks/pipelines/training/assemble.ipynb #902989d6
 GOLDEN_ROWS = 20
@@ -165,9 +167,11 @@ def python_probability(
 ) -> np.ndarray:
     """Calibrated probability of raw rows by DuckDB and the Python model, shape [rows]."""
     found = feature_expressions(contract, feature_settings["definitions"])
-    table = ibis.memtable(rows.reset_index(drop=True).reset_index(names="place"))
+    place = own_name("place", (*rows.columns, *map(feature_column, found)))
+    table = ibis.memtable(rows.reset_index(drop=True).reset_index(names=place))
     columns = feature_columns(contract, found, table)
-    made = table.select("place", **columns).order_by("place").execute()
+    named = [value.name(feature_column(name)) for name, value in columns.items()]
+    made = table.select(place, *named).order_by(place).execute()
     return calibrate(calibration, log_odds_of(model, model_frame(made, features)))
 
 

@@ -12,6 +12,7 @@ import ibis.expr.types as ir
 import numpy as np
 import pandas as pd
 
+from fin_kedro.contracts.own_names import feature_column
 from fin_kedro.models.calibration import calibrate
 from fin_kedro.models.champion import model_frame, shap_values
 from fin_kedro.pipelines.training.rows import in_order, rows_of_part
@@ -34,7 +35,7 @@ def score_rows(
     decision_policy: Mapping[str, Any],
 ) -> pd.DataFrame:
     """Log odds, calibrated probability and decision of each row, ordered by entity."""
-    wanted = ("entity_id", "part", "target", *features)
+    wanted = ("entity_id", "part", "target", *map(feature_column, features))
     table = to_frame(in_order(model_table).select(*wanted))
     scores = table[["entity_id", "part", "target"]].copy()
     for name, model in (("champion", champion), ("scorecard", scorecard)):
@@ -66,6 +67,7 @@ def explain_champion(
     rows = _sample(rows_of_part(model_table, "test"), explain["rows"], explain["seed"])
     values, expected = shap_values(champion, model_frame(rows, features))
     importance = values.abs().mean().sort_values(ascending=False)
+    values = values.rename(columns=feature_column)
     values.insert(0, "entity_id", rows["entity_id"].to_numpy())
     summary = {"expected_log_odds": expected, "mean_absolute": importance.to_dict()}
     return values.reset_index(drop=True), summary
