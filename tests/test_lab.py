@@ -212,6 +212,7 @@ def run_cell(code: str, folder: Path) -> tuple[str, str]:
     return texts["stdout"], texts["stderr"]
 
 
+@pytest.mark.usefixtures("forked_kernels")
 def test_the_kernel_has_catalog_context_session_and_pipelines_at_hand() -> None:
     before = sorted(p.name for p in (ROOT / "notebooks").iterdir())
     code = """

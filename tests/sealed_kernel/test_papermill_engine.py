@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -11,11 +12,13 @@ import pytest
 
 from fin_kedro.seals.seal import check_seal, read_seal
 from sealed_kernel.papermill_engine import SealedEngine
+from tests import commands
 
 
 def papermill(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "papermill", "--no-progress-bar", *arguments]
-    return subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+    command = ["-m", "papermill", "--no-progress-bar", *arguments]
+    environment = {**commands.settled(os.environ), "PYTHONPATH": str(commands.ROOT / "src")}
+    return commands.run(command, folder=folder, environment=environment)
 
 
 TWICE = """import time

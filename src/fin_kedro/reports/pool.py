@@ -26,8 +26,10 @@ __all__ = ["WARM_IMPORTS", "Job", "execute_many"]
 WARM_IMPORTS = (
     *IMPORTS,
     "fairlearn.metrics",
+    "ibis.backends.sql.compilers",
     "kedro_datasets.ibis",
     "kedro_datasets.json",
+    "matplotlib_inline.backend_inline",
     "omegaconf",
     "onnx",
     "open_data_contract_standard.model",
@@ -50,6 +52,7 @@ WARM_IMPORTS = (
     "fin_kedro.checks.pictures",
     "fin_kedro.checks.profit",
     "fin_kedro.checks.stability",
+    "fin_kedro.features.expressions",
     "fin_kedro.storage.datasets",
     "fin_kedro.storage.dataset_state",
     "fin_kedro.reports.display",
