@@ -38,8 +38,14 @@ def catalog(conf: Any) -> DataCatalog:
     return DataCatalog.from_config(conf["catalog"], save_version="2026-01-01T00.00.00.000Z")
 
 
-def parameter(conf: Any, name: str) -> Any:
-    found = conf["parameters"]
+@pytest.fixture(scope="module")
+def parameters(conf: Any) -> Any:
+    """All parameters; each look at conf would read them anew."""
+    return conf["parameters"]
+
+
+def parameter(parameters: Any, name: str) -> Any:
+    found = parameters
     for step in name.removeprefix("params:").split("."):
         assert step in found, name
         found = found[step]
@@ -56,11 +62,11 @@ def datasets(names: set[str]) -> list[str]:
 
 @NAMED
 def test_free_inputs_are_in_the_catalog_or_the_parameters(
-    name: str, catalog: DataCatalog, conf: Any
+    name: str, catalog: DataCatalog, parameters: Any
 ) -> None:
     for free in PIPELINES[name].inputs():
         if free.startswith("params:"):
-            parameter(conf, free)
+            parameter(parameters, free)
         else:
             assert free in catalog, free
 
@@ -164,13 +170,14 @@ def test_an_environments_workflow_has_the_pipelines_of_its_kind(environment: Pat
     (environment / "conf/own/parameters_loans.yml").write_text(COSTS)
     conf = project_config(environment, env="own")
     catalog = DataCatalog.from_config(conf["catalog"], save_version="2026-01-01T00.00.00.000Z")
+    parameters = conf["parameters"]
     for free in made["loans"].inputs():
         if free.startswith("params:"):
-            parameter(conf, free)
+            parameter(parameters, free)
         else:
             assert free in catalog, free
-    assert parameter(conf, "params:loans.features") == {"definitions": None}
-    assert parameter(conf, "params:loans.release")["workflow"] == "loans"
+    assert parameter(parameters, "params:loans.features") == {"definitions": None}
+    assert parameter(parameters, "params:loans.release")["workflow"] == "loans"
 
 
 def test_an_environment_takes_a_workflow_away(environment: Path) -> None:

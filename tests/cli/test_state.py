@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import shutil
 import signal
-import subprocess
-import sys
 import time
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import ibis
 import pandas as pd
@@ -21,6 +21,7 @@ from click.testing import CliRunner, Result
 from fin_kedro.cli.state import state_group
 from fin_kedro.online import open_store
 from fin_kedro.project.evidence import open_catalog
+from tests import commands
 from tests.conftest import QUIET, ROOT, copy_project
 from tests.online.stream import FEATURES, TRANSACTIONS, Broker, parameters, stream_of_events
 
@@ -209,20 +210,11 @@ def test_a_specification_that_cannot_be_imported(project: Path) -> None:
 
 
 def test_the_local_broker_of_the_documentation(project: Path) -> None:
-    example = subprocess.Popen(
-        [sys.executable, ROOT / "docs/examples/stream/local_broker.py"],
-        env={**os.environ, "PYTHONPATH": str(ROOT / "src")},
-        stdout=subprocess.PIPE,
-        text=True,
-    )
-    try:
-        assert example.stdout is not None
-        lines = [example.stdout.readline() for _ in range(3)]
+    script = str(ROOT / "docs/examples/stream/local_broker.py")
+    with started(script, folder=project, environment=commands.settled(os.environ)) as (_, said):
+        lines = [said.readline() for _ in range(3)]
         servers = lines[2].split()[2].rstrip(";")
         consumed = typed("consume", "fraud", "--until-end", "--servers", servers)
-    finally:
-        example.terminate()
-        example.wait(10)
     assert consumed.exit_code == 0, consumed.output
     transactions, labels = (int(line.split()[0]) for line in lines[:2])
     told = shown("show", "fraud")
@@ -230,6 +222,26 @@ def test_the_local_broker_of_the_documentation(project: Path) -> None:
     assert f"{transactions} transactions, {labels} labels, 1 dead letters" in consumed.output
     (letter,) = (project / "data/online/letters.jsonl").read_text().splitlines()
     assert json.loads(letter)["value"] == "this is no JSON"
+
+
+@contextlib.contextmanager
+def started(
+    *arguments: str, folder: Path, environment: Mapping[str, str]
+) -> Iterator[tuple[Any, IO[str]]]:
+    """A running command and what it says; it is asked to end at the end."""
+    path = f"{ROOT / 'src'}{os.pathsep}{ROOT}"
+    reading, writing = os.pipe()
+    with open(reading, encoding="utf-8") as said:
+        process = commands.start(
+            arguments, folder=folder, environment={**environment, **QUIET, "PYTHONPATH": path},
+            stdout=writing, stderr=writing,
+        )  # fmt: skip
+        os.close(writing)
+        try:
+            yield process, said
+        finally:
+            process.terminate()
+            process.wait(10)
 
 
 def applied(store: Path, copy: Path) -> int:
@@ -244,22 +256,16 @@ def applied(store: Path, copy: Path) -> int:
 def test_a_consumer_ends_at_a_signal_and_goes_on_later(
     project: Path, tmp_path: Path, number: signal.Signals
 ) -> None:
-    process = subprocess.Popen(
-        [sys.executable, "-m", "kedro", "state", "consume", "fraud", "--env", "own"],
-        env={**os.environ, **QUIET, "PYTHONPATH": f"{ROOT / 'src'}{os.pathsep}{ROOT}"},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-    )
-    assert process.stdout is not None
-    assert "reading" in process.stdout.readline()
-    busy = typed("show", "fraud")
-    assert busy.exit_code == 1 and "is open in another process" in busy.output
-    deadline = time.monotonic() + 60
-    while not applied(project / "data/online/store", tmp_path / "copy"):
-        assert time.monotonic() < deadline
-        time.sleep(0.1)
-    process.send_signal(number)
-    assert process.wait(60) == 0
-    assert "stopped: " in process.stdout.read()
+    consume = ("-m", "kedro", "state", "consume", "fraud", "--env", "own")
+    with started(*consume, folder=project, environment=os.environ) as (process, said):
+        assert "reading" in said.readline()
+        busy = typed("show", "fraud")
+        assert busy.exit_code == 1 and "is open in another process" in busy.output
+        deadline = time.monotonic() + 60
+        while not applied(project / "data/online/store", tmp_path / "copy"):
+            assert time.monotonic() < deadline
+            time.sleep(0.1)
+        process.send_signal(number)
+        assert process.wait(60) == 0
+        assert "stopped: " in said.read()
     assert shown("show", "fraud")["transactions"] > 0

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import os
 import shutil
 from pathlib import Path
 
@@ -12,11 +14,31 @@ import yaml
 
 from fin_kedro.governance.package import read_package
 from fin_kedro.models.batch_scoring import batch_scores
-from tests.conftest import copy_project, kedro
+from tests import commands
+from tests.conftest import QUIET, copy_project
 from tests.end_to_end.evidence import newest, read_json
 from tests.spark import QUICK, needs_java
 
 pytestmark = [needs_java, pytest.mark.slow]
+
+
+# One process runs both commands, as `python -m kedro` would one after the other: the second has
+# Spark's session of the first, whose start costs more than what it then computes.
+COMMANDS = """
+import json, runpy, sys
+for words in json.loads(sys.argv[1]):
+    sys.argv = ["kedro", *words]
+    try:
+        runpy.run_module("kedro", run_name="__main__", alter_sys=True)
+    except SystemExit as end:
+        if end.code:
+            raise
+"""
+FEW = {  # 300 cards: one core and one part are enough, and no plan is worth a second look
+    "spark.master": "local[1]",
+    "spark.driver.memory": "2g",
+    "spark.sql.shuffle.partitions": 1,
+}
 
 
 @pytest.fixture(scope="module")
@@ -25,17 +47,36 @@ def on_spark(tmp_path_factory: pytest.TempPathFactory) -> Path:
     project = copy_project(tmp_path_factory.mktemp("spark") / "project")
     shutil.copytree(project / "conf/ci", project / "conf/small")
     conf = yaml.safe_load((project / "conf/spark/globals.yml").read_text())
-    few = {"spark.driver.memory": "2g", "spark.sql.shuffle.partitions": 2}  # 300 cards: few rows
-    assert few.keys() <= conf["engine"].keys()
-    conf["engine"] |= {**few, **QUICK}
+    assert FEW.keys() <= conf["engine"].keys()
+    conf["engine"] |= {**FEW, "spark.sql.adaptive.enabled": False, **QUICK}
     (project / "conf/small/globals.yml").write_text(yaml.safe_dump(conf))
-    for command in (
-        ("--pipelines", "fraud_simulation,fraud"),
-        ("--pipelines", "fraud_batch", "--params", "fraud.batch.model=candidate"),
-    ):
-        result = kedro(project, "run", "--env", "small", *command)
-        assert result.returncode == 0, result.stdout + result.stderr
+    fewer(project / "conf/small/parameters_fraud.yml")
+    run_one_after_the_other(
+        project,
+        ["--pipelines", "fraud_simulation,fraud"],
+        ["--pipelines", "fraud_batch", "--params", "fraud.batch.model=candidate"],
+    )
     return project
+
+
+def fewer(path: Path) -> None:
+    """Leave less to compute of what no table and no model is made of."""
+    settings = yaml.safe_load(path.read_text())
+    settings["fraud"] |= {
+        "time_travel": {"days": ["2018-04-20"]},  # through four weeks of rows, not six
+        "report": {"bootstrap_replicates": 10},
+    }
+    path.write_text(yaml.safe_dump(settings))
+
+
+def run_one_after_the_other(project: Path, *runs: list[str]) -> None:
+    """Run pipelines in one process, each with the options given."""
+    words = json.dumps([["run", "--env", "small", *run] for run in runs])
+    environment = {**os.environ, **QUIET, "PYTHONPATH": str(project / "src")}
+    result = commands.run(
+        ["-c", COMMANDS, words], folder=project, environment=commands.settled(environment)
+    )
+    assert result.returncode == 0, result.stdout + result.stderr
 
 
 def table(project: Path, name: str) -> pd.DataFrame:

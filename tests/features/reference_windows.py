@@ -17,24 +17,31 @@ def reference(
     rows: Sequence[Record] | None = None,
 ) -> list[dict[str, int | None]]:
     """Statistics of each transaction, or of some of them, in the order given."""
+    found = []
+    for row in transactions if rows is None else rows:
+        # once a key, not once a statistic
+        earlier = {key: _earlier(key, row, transactions) for key in features.keys}
+        found.append(
+            {v.name: int(v.value(row)) for v in features.row_values}
+            | {s.name: _value(s, row, earlier[s.key], labels) for s in features.statistics}
+        )
+    return found
+
+
+def _earlier(key: Sequence[str], row: Record, transactions: Sequence[Record]) -> list[Record]:
     return [
-        {v.name: int(v.value(row)) for v in features.row_values}
-        | {s.name: _value(s, row, transactions, labels) for s in features.statistics}
-        for row in (transactions if rows is None else rows)
+        other
+        for other in transactions
+        if other["known_us"] < row["known_us"]
+        and other is not row
+        and all(other[column] == row[column] for column in key)
     ]
 
 
 def _value(
-    s: Statistic, row: Record, transactions: Sequence[Record], labels: Sequence[Record]
+    s: Statistic, row: Record, others: Sequence[Record], labels: Sequence[Record]
 ) -> int | None:
     moment = row["known_us"]
-    others = [
-        other
-        for other in transactions
-        if other is not row
-        and all(other[column] == row[column] for column in s.key)
-        and other["known_us"] < moment
-    ]
     if s.aggregate in ("since_last", "last"):
         return _about_last(s, moment, others)
     counted = [other for other in others if _in_window(s, moment, other["event_us"])]

@@ -104,6 +104,7 @@ def test_where_no_leak_is_planted_none_is_found() -> None:
 @pytest.mark.parametrize("leak", LEAKS, ids=lambda leak: leak.__name__)
 def test_a_planted_leak_is_caught(leak: Callable[..., ir.Table]) -> None:
     both, ids = six_purchases()
+    ids = ids[:3]  # early enough for each leak to have something ahead of it
     with pytest.raises(LeakError, match="features saw the future: . of transaction_id"):
         check_point_in_time(leak, EVERYTHING, *both, ids)
 
