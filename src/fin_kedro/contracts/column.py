@@ -104,6 +104,8 @@ class Column:
 
     def problem(self, value: object) -> str | None:
         """Say what is wrong with one raw value, or None when the contract allows it."""
+        if isinstance(value, str) and self.type == "string" and self.role != "id":
+            value = plain_text(value)
         if value is None or (value == "" and self.empty_is_missing):
             return f"{self.name} is required" if self.required else None
         if not is_of_type(value, self.type):
