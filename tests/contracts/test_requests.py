@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from fin_kedro.contracts import request_model
+from fin_kedro.contracts import Column, Contract, request_model
 from fin_kedro.contracts.column import plain_text
 from fin_kedro.contracts.requests import example
 from tests.contracts.samples import application, credit_contract, loans
@@ -115,3 +115,22 @@ def test_the_schema_states_the_rule() -> None:
     assert fields["education"]["enum"] == [1, 2, 5]
     assert (fields["income"]["minimum"], fields["income"]["maximum"]) == (0, 10_000_000)
     assert "minimum" not in fields["score"]  # -9 is allowed too
+
+
+ODD = ("_score", "schema", "copy", "model_config", "self", "__doc__", "debt ratio (%)", "Größe")
+
+
+@pytest.mark.parametrize("name", ODD)
+def test_a_column_may_bear_a_name_that_python_cannot(name: str) -> None:
+    """Callers write the contract's name; so do the errors and the API's page."""
+    column = Column(name=name, type="number", role="feature", minimum=0)
+    key = Column(name="number", type="integer", role="id")
+    model = request_model(Contract(name="odd", version="1", columns={"n": key, name: column}))
+    model.model_validate({name: 0.5, "id": "A1"})
+    assert name in model.model_json_schema()["properties"]
+    for wrong in ({name: -1.0}, {}):
+        with pytest.raises(ValidationError) as caught:
+            model.model_validate(wrong)
+        assert caught.value.errors()[0]["loc"] == (name,)
+    with pytest.raises(ValidationError, match="column_0__"):
+        model.model_validate({name: 0.5, "column_0__": 0.5})

@@ -198,18 +198,28 @@ T = ibis.table(lending.SCHEMA | {"day": "date", "probability": "float64"}, name=
         ({"inputs": {"amount": "number"}}, "inputs"),
         ({"inputs": lending.INPUTS | {"town": "integer"}}, "'town' is integer"),
         ({"inputs": lending.INPUTS | {"amount": "date"}}, "'amount' is date"),
-        (
-            {
-                "inputs": lending.INPUTS | {"probability": "number"},
-                "expressions": lending.expressions() | {"amount": T.probability},
-            },
-            "name of an output",
-        ),
     ],
 )
 def test_misfits_are_refused_by_name(changes: dict[str, Any], word: str) -> None:
     with pytest.raises(GraphError, match=word):
         graph_of(**({"model": CARD} | changes))
+
+
+@pytest.mark.parametrize("name", ["probability", "contributions", "/0", "/c0"])
+def test_a_column_may_be_called_as_a_tensor_of_the_graph(name: str) -> None:
+    rows = lending.applications(50)
+    amount = ibis.table({name: "float64"}, name="raw")[name]
+    named = graph_of(
+        model=CARD,
+        inputs=lending.INPUTS | {name: "number"},
+        expressions=lending.expressions() | {"amount": amount},
+    )
+    amount = ibis.table({"amount": "float64"}, name="raw").amount
+    plain = graph_of(model=CARD, expressions=lending.expressions() | {"amount": amount})
+    assert name in metadata(named)["inputs"]
+    found = score_frame(named, rows.assign(**{name: rows["amount"]}))
+    for ours, right in zip(found, score_frame(plain, rows), strict=True):
+        np.testing.assert_array_equal(ours, right)
 
 
 def test_scorecard_without_mean_woe_is_refused() -> None:

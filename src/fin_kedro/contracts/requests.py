@@ -42,8 +42,8 @@ def request_model(
     fields: dict[str, Any] = {}
     if reference:
         fields["id"] = (str | None, pydantic.Field(None, description=_ID_TEXT))
-    for column in columns:
-        fields[column.name] = _field(column)
+    for place, column in enumerate(columns):
+        fields[_attribute(column.name, place)] = _field(column)
     return pydantic.create_model(  # type: ignore[no-any-return,call-overload]
         name or "".join(part.capitalize() for part in contract.name.split("_")).removesuffix("s"),
         __config__=pydantic.ConfigDict(
@@ -75,6 +75,12 @@ def example(contract: Contract, columns: Sequence[Column] | None = None) -> dict
     return {c.name: c.example for c in columns if c.example is not None}
 
 
+def _attribute(name: str, place: int) -> str:
+    """Return the model's attribute for a column; callers always write the column's own name."""
+    usable = name.isidentifier() and not name.startswith(("_", "model_"))
+    return name if usable and not hasattr(pydantic.BaseModel, name) else f"column_{place}__"
+
+
 def _field(column: Column) -> tuple[Any, Any]:
     def check(value: Any) -> Any:
         problem = column.problem(value) or _too_long(value)
@@ -87,7 +93,12 @@ def _field(column: Column) -> tuple[Any, Any]:
     default = ... if column.required else None
     return (
         kind if column.required else kind | None,
-        pydantic.Field(default, description=column.description, json_schema_extra=_schema(column)),
+        pydantic.Field(
+            default,
+            alias=column.name,
+            description=column.description,
+            json_schema_extra=_schema(column),
+        ),
     )
 
 
