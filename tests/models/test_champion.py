@@ -158,17 +158,20 @@ def test_the_search_ranks_by_the_metric_asked_for(metric: str) -> None:
     }  # fmt: skip
     measure = {"auc": roc_auc_score, "average_precision": average_precision_score}[metric]
     _, table = search_settings(**options)
+    gone = X["income"][:400].isna()
+    seen = X[:400].assign(income=X["income"][:400].fillna(X["income"][:400].median()), gone=gone)
+    seen["gone"] = seen["gone"].astype(float)
     assert table[metric].is_monotonic_decreasing
     row = table.iloc[0]
     scores = []
     for fit, held in splits:
         settings = {**SETTINGS, "iterations": 8, **{k: row[k].item() for k in SPACE}}
         model = CatBoostClassifier(
-            **settings, random_seed=3, max_ctr_complexity=1, monotone_constraints=[1, -1, 0],
+            **settings, random_seed=3, max_ctr_complexity=1, monotone_constraints=[1, -1, 0, 0],
             allow_writing_files=False, verbose=0,
         )  # fmt: skip
-        model.fit(X.iloc[fit], Y[fit], cat_features=["job"])
-        odds = model.predict(X.iloc[held], prediction_type="RawFormulaVal")
+        model.fit(seen.iloc[fit], Y[fit], cat_features=["job"])
+        odds = model.predict(seen.iloc[held], prediction_type="RawFormulaVal")
         scores.append(measure(Y[held], odds))
     assert row[metric] == pytest.approx(np.mean(scores))
     assert row[f"{metric}_sd"] == pytest.approx(np.std(scores))

@@ -13,6 +13,7 @@ import pytest
 from catboost import Pool
 
 from fin_kedro.features.onnx_compiler import UnsupportedExpressionError
+from fin_kedro.models.catboost_trees import CatBoostModelError
 from fin_kedro.models.graph import (
     GraphError,
     build_graph,
@@ -220,7 +221,7 @@ def test_scorecard_without_mean_woe_is_refused() -> None:
 
 def test_champion_with_other_features_is_refused(champion: dict[str, Any]) -> None:
     features = list(reversed(champion["dict"]["features"]))
-    with pytest.raises(GraphError, match="CatBoost has features"):
+    with pytest.raises(CatBoostModelError, match="CatBoost has features"):
         graph_of(champion["dict"] | {"features": features})
 
 

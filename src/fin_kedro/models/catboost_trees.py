@@ -11,9 +11,11 @@ from typing import Any
 
 import numpy as np
 
+from fin_kedro.models.missing import source_of
+
 # %% auto #0
 __all__ = ['HASH_FACTOR', 'ONE_FEATURE', 'SUPPORTED_CTRS', 'CatBoostModelError', 'NominalTable', 'Trees', 'projection_hash',
-           'read_trees', 'columns', 'leaves', 'raw_log_odds']
+           'read_trees', 'Layout', 'tree_layout', 'columns', 'leaves', 'raw_log_odds']
 
 # %% ../../../notebooks/models/catboost_trees.ipynb #7ca029e0
 HASH_FACTOR = 0x4906BA494954CB65  # CatBoost, libs/helpers: the multiplier of CalcHash
@@ -207,6 +209,39 @@ def read_trees(model: Mapping[str, Any]) -> Trees:
 def _feature_names(info: Mapping[str, Any]) -> tuple[str, ...]:
     every = [*info.get("float_features", []), *info.get("categorical_features", [])]
     return tuple(f["feature_id"] for f in sorted(every, key=lambda f: f["flat_feature_index"]))
+
+# %% ../../../notebooks/models/catboost_trees.ipynb #bdc503d5
+@dataclass(frozen=True)
+class Layout:
+    """How the graph reads what CatBoost saw; C columns, as `Trees` has them.
+
+    `source` names the feature of each CatBoost feature. `place` [C] is a column's place among the
+    graph's own: a flag of missing values has its feature's. `is_flag` [C]. `unknown` [C], float32,
+    is what a missing value counts as: less than every border where nothing is told.
+    """
+
+    source: tuple[str, ...]
+    place: np.ndarray
+    is_flag: np.ndarray
+    unknown: np.ndarray
+
+
+def tree_layout(trees: Trees, model: Mapping[str, Any]) -> Layout:
+    """The layout of a champion dict's trees; CatBoostModelError where the features are others."""
+    told = model.get("missing", {})
+    source = source_of(model["features"], told)
+    if list(trees.features) != list(source):
+        raise CatBoostModelError(
+            f"CatBoost has features {list(trees.features)}, not {list(source)}"
+        )
+    names = [trees.features[feature] for feature in trees.owner]
+    is_flag = np.array([source[name] != name for name in names], bool)
+    own = [name for name, flag in zip(names, is_flag, strict=True) if not flag]
+    place = np.cumsum(~is_flag) - 1
+    place[is_flag] = [own.index(source[name]) for name in np.array(names, object)[is_flag]]
+    counts_as = {**told.get("neutral", {}), **{n: 1.0 for n in source if source[n] != n}}
+    unknown = np.array([counts_as.get(name, -np.inf) for name in names], np.float32)
+    return Layout(tuple(source.values()), place, is_flag, unknown)
 
 # %% ../../../notebooks/models/catboost_trees.ipynb #081b2366
 def columns(trees: Trees, frame: Mapping[str, Any]) -> np.ndarray:

@@ -19,6 +19,12 @@ from sklearn.model_selection import ParameterSampler, StratifiedKFold, train_tes
 from tqdm import tqdm
 
 from fin_kedro.models.imbalance import balance
+from fin_kedro.models.missing import (
+    listing_with_flags,
+    missing_values,
+    source_of,
+    without_missing,
+)
 
 # %% auto #0
 __all__ = ['UNREACHED', 'Splits', 'METRICS', 'model_frame', 'train_catboost', 'to_json', 'from_json', 'champion_log_odds',
@@ -107,6 +113,7 @@ def train_catboost(
     seed: int = 0,
     time: Any = None,
     imbalance: Mapping[str, Any] | None = None,
+    when_missing: str = "neutral",
 ) -> dict[str, Any]:
     """Train the champion with early stopping, then again on all rows with the trees found.
 
@@ -119,11 +126,15 @@ def train_catboost(
         seed: of the hold-out, of undersampling and of CatBoost.
         time: moment of each row, shape [rows]: the latest rows are held out. None: rows by chance.
         imbalance: see `fin_kedro.models.imbalance.balance`.
+        when_missing: what a missing value of a feature with a sign means: ``neutral`` (see
+            `fin_kedro.models.missing`) or ``as_trained`` (the smallest, as CatBoost has it).
 
     Returns:
-        ``{"kind": "catboost", "features", "nominal", "model", "trees"}``, JSON types only.
+        ``{"kind": "catboost", "features", "nominal", "missing", "model", "trees"}``, JSON types.
     """
     _check_settings(settings)
+    told, names = _missing(x, features, when_missing), list(features)
+    x, features = without_missing(x, told), listing_with_flags(features, told)
     fit_x, stop_x, fit_y, stop_y = _hold_out(x, y, held_out_share, seed, time)
     seeded = {**settings, "random_seed": seed}
     first = _fit(
@@ -142,11 +153,23 @@ def train_catboost(
     )
     return {
         "kind": "catboost",
-        "features": list(features),
-        "nominal": [n for n, f in features.items() if f["nominal"]],
+        "features": names,
+        "nominal": [n for n in names if features[n]["nominal"]],
+        "missing": told,
         "trees": trees,
         "model": to_json(final, _pool(x, y, features)),
     }
+
+
+def _missing(
+    x: pd.DataFrame, features: Mapping[str, Mapping[str, Any]], when_missing: str
+) -> dict[str, Any]:
+    """What missing values count as; nothing is told where they are left to CatBoost."""
+    if when_missing not in ("neutral", "as_trained"):
+        raise ValueError(
+            f"champion.when_missing is {when_missing!r}; allowed: neutral, as_trained."
+        )
+    return missing_values(x, features) if when_missing == "neutral" else {}
 
 
 def _hold_out(x: pd.DataFrame, y: np.ndarray, share: float, seed: int, time: Any) -> Any:
@@ -211,18 +234,28 @@ def from_json(champion: Mapping[str, Any]) -> CatBoost:
 
 def champion_log_odds(champion: Mapping[str, Any], x: pd.DataFrame) -> np.ndarray:
     """Log odds of the bad outcome before calibration, shape [rows]."""
-    frame = x[list(champion["features"])]
-    pool = Pool(frame, cat_features=list(champion["nominal"]))
+    pool = _asked(champion, x)
     return np.asarray(from_json(champion).predict(pool, prediction_type="RawFormulaVal"))
+
+
+def _asked(champion: Mapping[str, Any], x: pd.DataFrame) -> Pool:
+    """Rows to be scored, in the columns that CatBoost was given; older champions had no flags."""
+    seen = without_missing(x[list(champion["features"])], champion.get("missing", {}))
+    return Pool(seen, cat_features=list(champion["nominal"]))
 
 # %% ../../../notebooks/models/champion.ipynb #09bca0ef
 def shap_values(champion: Mapping[str, Any], x: pd.DataFrame) -> tuple[pd.DataFrame, float]:
-    """Contributions to the log odds, one column per feature, and the expected log odds."""
-    names = list(champion["features"])
-    pool = Pool(x[names], cat_features=list(champion["nominal"]))
-    model = from_json(champion)
-    values = model.get_feature_importance(pool, type="ShapValues", thread_count=2)
-    return pd.DataFrame(values[:, :-1], columns=names, index=x.index), float(values[0, -1])
+    """Contributions to the log odds, one column per feature, and the expected log odds.
+
+    What a flag of a missing value contributes is its feature's.
+    """
+    model, names = from_json(champion), list(champion["features"])
+    sources = list(source_of(names, champion.get("missing", {})).values())
+    values = model.get_feature_importance(_asked(champion, x), type="ShapValues", thread_count=2)
+    found = pd.DataFrame(values[:, : len(names)], columns=names, index=x.index)
+    for column in range(len(names), len(sources)):
+        found[sources[column]] += values[:, column]
+    return found, float(values[0, -1])
 
 # %% ../../../notebooks/models/champion.ipynb #e4ff79f5
 Splits = Sequence[tuple[np.ndarray, np.ndarray]]
@@ -245,11 +278,12 @@ def search_settings(
     metric: str = "auc",
     splits: Splits | None = None,
     imbalance: Mapping[str, Any] | None = None,
+    when_missing: str = "neutral",
 ) -> tuple[dict[str, Any], pd.DataFrame]:
     """Random search over ``space`` by validated AUC or average precision.
 
     Args:
-        x, y, features, settings, imbalance: as `train_catboost` takes them.
+        x, y, features, settings, imbalance, when_missing: as `train_catboost` takes them.
         space: allowed values by name of a setting; trials: how many draws of them.
         folds: stratified folds, where ``splits`` gives none.
         seed: of the draws, the folds and CatBoost.
@@ -262,6 +296,8 @@ def search_settings(
     """
     if metric not in METRICS:
         raise ValueError(f"search.metric is {metric!r}; allowed: {', '.join(METRICS)}.")
+    told = _missing(x, features, when_missing)
+    x, features = without_missing(x, told), listing_with_flags(features, told)
     if splits is None:
         splits = list(StratifiedKFold(folds, shuffle=True, random_state=seed).split(x, y))
     rows = []

@@ -19,7 +19,7 @@ from onnx import ModelProto, TensorProto, checker, helper, numpy_helper
 
 from fin_kedro.features.onnx import compile_number, compile_text
 from fin_kedro.features.onnx_nodes import ML_DOMAIN, Builder
-from fin_kedro.models.catboost_trees import NominalTable, Trees, read_trees
+from fin_kedro.models.catboost_trees import Layout, NominalTable, Trees, read_trees, tree_layout
 from fin_kedro.models.leaf_shap import expected_value, leaf_shap
 
 # %% auto #0
@@ -70,13 +70,12 @@ def _row_number(builder: Builder, text: str, rows: Mapping[str, int], default: i
 def _champion(parts: Parts, model: Mapping[str, Any]) -> float:
     """Emit `contributions` of a CatBoost model; return the calibrated expected log odds."""
     trees = read_trees(model["model"])
-    if list(trees.features) != list(model["features"]):
-        raise GraphError(f"CatBoost has features {list(trees.features)}, not {model['features']}")
+    layout = tree_layout(trees, model)
     ensemble = parts.builder.node(
         "TreeEnsembleRegressor",
-        _tree_inputs(parts, trees),
+        _tree_inputs(parts, trees, layout),
         domain=ML_DOMAIN,
-        **_ensemble(trees, parts),
+        **_ensemble(trees, parts, layout),
     )
     _named(parts.builder, "Cast", [ensemble], "contributions", to=TensorProto.DOUBLE)
     return parts.slope * expected_value(trees)
@@ -86,10 +85,12 @@ def _named(builder: Builder, kind: str, inputs: list[str], output: str, **attrib
     builder.nodes.append(helper.make_node(kind, inputs, [output], **attributes))
 
 # %% ../../../notebooks/models/graph.ipynb #51eb1b12
-def _tree_inputs(parts: Parts, trees: Trees) -> str:
+def _tree_inputs(parts: Parts, trees: Trees, layout: Layout) -> str:
     builder, blocks = parts.builder, []
-    if trees.numeric:
-        names = [parts.tensors[trees.features[i]] for i in trees.numeric]
+    flags = layout.is_flag[: len(trees.numeric)]
+    numeric = [i for i, flag in zip(trees.numeric, flags, strict=True) if not flag]
+    if numeric:
+        names = [parts.tensors[trees.features[i]] for i in numeric]
         single = builder.node("Cast", _matrix(builder, names), to=TensorProto.FLOAT)
         blocks.append(builder.node("Cast", single, to=TensorProto.DOUBLE))
     for table in trees.tables:
@@ -104,17 +105,20 @@ def _table_columns(parts: Parts, table: NominalTable, feature: str) -> str:
     return parts.builder.node("Gather", parts.builder.constant(table.columns), row, axis=0)
 
 # %% ../../../notebooks/models/graph.ipynb #e21e98b3
-def _ensemble(trees: Trees, parts: Parts) -> dict[str, Any]:
+def _ensemble(trees: Trees, parts: Parts, layout: Layout) -> dict[str, Any]:
     """Attributes of a TreeEnsembleRegressor with double borders and leaf values."""
     shap = leaf_shap(trees)
     used = [t for t, border in enumerate(trees.border) if len(border)]
     if not used:
         raise GraphError("CatBoost model has no tree with a split; check its training data")
-    nodes = [_tree_nodes(trees, t, place) for place, t in enumerate(used)]
-    targets = [_tree_targets(trees, parts, shap[t], place) for place, t in enumerate(used)]
+    reasons = [parts.reason_index[name] for name in layout.source]
+    nodes = [_tree_nodes(trees, layout, t, place) for place, t in enumerate(used)]
+    targets = [_tree_targets(parts, reasons, shap[t], place) for place, t in enumerate(used)]
     joined = {key: np.concatenate([part[key] for part in nodes]) for key in nodes[0]}
     joined |= {key: np.concatenate([part[key] for part in targets]) for key in targets[0]}
     values, weights = joined.pop("nodes_values"), joined.pop("target_weights")
+    if not joined["nodes_missing_value_tracks_true"].any():
+        del joined["nodes_missing_value_tracks_true"]  # nothing is told of missing values
     return {key: array.tolist() for key, array in joined.items()} | {
         "nodes_values_as_tensor": numpy_helper.from_array(values),
         "target_weights_as_tensor": numpy_helper.from_array(weights),
@@ -124,17 +128,20 @@ def _ensemble(trees: Trees, parts: Parts) -> dict[str, Any]:
     }
 
 # %% ../../../notebooks/models/graph.ipynb #2641bcfd
-def _tree_nodes(trees: Trees, t: int, place: int) -> dict[str, np.ndarray]:
+def _tree_nodes(trees: Trees, layout: Layout, t: int, place: int) -> dict[str, np.ndarray]:
     depth = len(trees.border[t])
     node = np.arange(2 ** (depth + 1) - 1)
     inner = node < 2**depth - 1
     level = np.floor(np.log2(node + 1)).astype(int)
     split = np.where(inner, depth - 1 - level, 0)
+    column, border = trees.split_column[t][split], trees.border[t][split]
+    passed = np.where(layout.is_flag[column], np.inf, border.astype(np.float64))
     return {
         "nodes_nodeids": node,
         "nodes_treeids": np.full(len(node), place),
-        "nodes_featureids": np.where(inner, trees.split_column[t][split], 0),
-        "nodes_values": np.where(inner, trees.border[t][split].astype(np.float64), 0.0),
+        "nodes_featureids": np.where(inner, layout.place[column], 0),
+        "nodes_values": np.where(inner, passed, 0.0),
+        "nodes_missing_value_tracks_true": inner * (layout.unknown[column] > border).astype(int),
         "nodes_modes": np.where(inner, "BRANCH_GT", "LEAF"),
         "nodes_truenodeids": np.where(inner, 2 * node + 2, 0),
         "nodes_falsenodeids": np.where(inner, 2 * node + 1, 0),
@@ -142,10 +149,10 @@ def _tree_nodes(trees: Trees, t: int, place: int) -> dict[str, np.ndarray]:
 
 
 def _tree_targets(
-    trees: Trees, parts: Parts, shap: tuple[np.ndarray, np.ndarray], place: int
+    parts: Parts, reason_of: Sequence[int], shap: tuple[np.ndarray, np.ndarray], place: int
 ) -> dict[str, np.ndarray]:
     features, values = shap
-    reasons = np.array([parts.reason_index[trees.features[f]] for f in features])
+    reasons = np.array([reason_of[f] for f in features])
     unique = np.unique(reasons)
     sums = np.array([values[reasons == reason].sum(axis=0) for reason in unique])
     count, size = sums.shape

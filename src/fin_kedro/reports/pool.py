@@ -43,6 +43,8 @@ WARM_IMPORTS = (
     "fin_kedro.checks.discrimination",
     "fin_kedro.checks.explanation",
     "fin_kedro.checks.fairness",
+    "fin_kedro.checks.leaks",
+    "fin_kedro.checks.missing_groups",
     "fin_kedro.checks.money",
     "fin_kedro.checks.parity",
     "fin_kedro.checks.pictures",

@@ -38,7 +38,8 @@ def train_champion(
         model_table: see `build_model_table`.
         features: the feature list.
         champion: ``settings, held_out_share, patience, seed`` and ``search``; and where they
-            differ from the default, ``held_out`` (random or latest) and ``imbalance``.
+            differ from the default, ``held_out`` (random or latest), ``imbalance`` and
+            ``when_missing`` (neutral or as_trained).
 
     Returns:
         The champion (JSON types), and the table of trials (without a search: the settings).
@@ -49,6 +50,7 @@ def train_champion(
     shared: dict[str, Any] = {
         "x": x, "y": y, "features": features, "seed": champion["seed"],
         "imbalance": champion.get("imbalance"),
+        "when_missing": champion.get("when_missing", "neutral"),
     }  # fmt: skip
     trials = pd.DataFrame([settings])
     if search["trials"]:
