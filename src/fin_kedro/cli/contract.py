@@ -73,7 +73,7 @@ def check(name: str | None, workflow: str | None, env: str | None) -> None:
     failed = False
     for table in declared_tables(project_folder(), env, name, workflow):
         click.echo(f"{table.name}: {table.path}, contract {table.contract}")
-        checked = check_delivery(table.dataset(), table.contract)
+        checked = check_delivery(table.dataset(), table.entry["contract"])
         for line in _check_lines(checked, table.largest_share):
             click.echo(f"  {line}")
         failed = failed or bool(checked.whole) or checked.share > table.largest_share
@@ -93,5 +93,6 @@ def _check_lines(checked: Checked, largest_share: float | None = None) -> Iterat
     allowed = "" if largest_share is None else f"; policy allows {largest_share:.2%}"
     yield f"{checked.refused:,} of {checked.rows:,} rows refused ({checked.share:.2%}){allowed}"
     for rule in checked.rules:
-        said = f"{rule.column}: {rule.rule}, e.g. {rule.example} ({rule.where})"
+        example = f", e.g. {rule.example!r}" if rule.example else ""
+        said = f"{rule.column}: {rule.rule}{example} ({rule.where})"
         yield f"{rule.rows:>9,} rows  {said}"

@@ -51,7 +51,7 @@ def _ignored(
 ) -> Guess:
     return Guess(
         profile=profile, role="ignored", reason=reason, classification=classification,
-        questions=(question,) if question else (),
+        questions=(question,) if question else (), missing_codes=profile.sure_codes,
     )  # fmt: skip
 
 
@@ -108,10 +108,10 @@ def _rules(profile: Profile) -> tuple[dict[str, Any], list[str]]:
                 asked.append(f"{len(spaced)} levels have blanks at their ends, e.g. {spaced[0]!r}.")
     elif profile.type in ("integer", "number"):
         rules["minimum"], rules["maximum"] = bounds(profile.low, profile.high)
-        known = profile.distinct - len(profile.sure_codes)
-        if profile.type == "integer" and 2 < known <= CODES and profile.high > 2:
+        count = profile.distinct - len(profile.sure_codes)
+        if profile.type == "integer" and 2 < count <= CODES and profile.high > 2:
             asked.append(
-                f"{known} whole numbers: an order, or codes? Codes need "
+                f"{count} whole numbers: an order, or codes? Codes need "
                 "{property: scale, value: nominal}."
             )
     return rules, asked

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from fin_kedro.drafting.guess import Draft
-from fin_kedro.drafting.yaml_text import comment, flow, questions, scalar
+from fin_kedro.drafting.yaml_text import comment, flow, key, questions, scalar
 
 SMALL = 20_000  # rows that carry a small model only
 LATEST = 0.8  # share of the days before those that are kept out of time
@@ -22,7 +22,7 @@ def workflows_text(
         "credit: null",
         "fraud: null",
         "",
-        f"{name}:",
+        f"{key(name)}:",
         "  kind: static",
         "  applications:",
         f"    contract: {contract}",
@@ -43,7 +43,7 @@ def parameters_text(name: str, draft: Draft) -> str:
     """What must be the workflow's own: its money, its day, its size."""
     lines = [
         *comment("Only what differs from conf/base/parameters_static.yml."),
-        f"{name}:",
+        f"{key(name)}:",
         "  decision:",
         *questions(
             [
@@ -82,7 +82,7 @@ def policy_text(name: str, draft: Draft) -> str:
     lines = [
         *comment("Limits that differ from conf/base/policy.yml, each with its reason."),
         "workflows:",
-        f"  {name}:",
+        f"  {key(name)}:",
         "    gates:",
         *questions(
             ["what must a model of yours reach? Base's .75 and .35 come from other data."], 6

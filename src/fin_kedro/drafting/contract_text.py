@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from fin_kedro.drafting.guess import Draft, Guess
 from fin_kedro.drafting.yaml_text import comment, flow, questions, scalar
 
@@ -28,14 +26,14 @@ def contract_text(draft: Draft, name: str, origin: str) -> str:
         "apiVersion: v3.1.0",
         "kind: DataContract",
         f"id: {scalar(name.replace('_', '-'))}",
-        f"name: {name}",
+        f"name: {scalar(name)}",
         "version: 0.1.0",
         "status: draft",
         "schema:",
-        f"  - name: {name}",
+        f"  - name: {scalar(name)}",
         "    physicalType: table",
         "    customProperties:",
-        f"      - {flow({'property': 'event', 'value': draft.event})}   # the bad outcome",
+        f"      - {_property('event', scalar(draft.event))}   # the bad outcome",
         "    properties:",
     ]
     if draft.row_number:
@@ -83,12 +81,11 @@ def _column(guess: Guess) -> list[str]:
     if guess.example is not None:
         lines.append(f"{start}examples: [{scalar(guess.example)}]")
     lines.append(f"{start}customProperties:")
-    lines += [f"{start}  - {flow({'property': k, 'value': v})}" for k, v in _custom(guess)]
+    lines.append(f"{start}  - {_property('role', guess.role)}")
+    if guess.missing_codes:
+        lines.append(f"{start}  - {_property('missingCodes', flow(guess.missing_codes))}")
     return lines
 
 
-def _custom(guess: Guess) -> list[tuple[str, Any]]:
-    found: list[tuple[str, Any]] = [("role", guess.role)]
-    if guess.missing_codes:
-        found.append(("missingCodes", list(guess.missing_codes)))
-    return found
+def _property(name: str, value: str) -> str:
+    return f"{{property: {name}, value: {value}}}"

@@ -9,6 +9,7 @@ from typing import Any
 
 import ibis
 import ibis.expr.types as ir
+import pandas as pd
 from kedro.io import DatasetError
 
 from fin_kedro.contracts.files import DeliveredTable
@@ -25,7 +26,10 @@ COMPARE = {
 
 @dataclass(frozen=True)
 class Refusal:
-    """A rule that rows break: how many of them, one of their values, and where the rule stands."""
+    """A rule that rows break: how many of them, one of their values, and where the rule stands.
+
+    ``example`` is empty where a value is missing.
+    """
 
     column: str
     rule: str
@@ -91,11 +95,15 @@ def _rules(contract: Contract, bad: ir.Table) -> list[Refusal]:
     }
     found = marked.aggregate(**counts, **examples).execute().iloc[0]
     refusals = [
-        Refusal(column, rule, int(found[f"n{i}"]), str(found[f"e{i}"]), contract.where(column))
+        Refusal(column, rule, int(found[f"n{i}"]), _text(found[f"e{i}"]), contract.where(column))
         for i, (column, rule, _) in enumerate(told)
         if found[f"n{i}"]
     ]
     return sorted(refusals, key=lambda refusal: -refusal.rows)
+
+
+def _text(example: Any) -> str:
+    return "" if pd.isna(example) else str(example)
 
 
 def _conditions(contract: Contract, bad: ir.Table) -> Iterator[tuple[str, str, Any]]:

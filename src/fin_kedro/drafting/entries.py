@@ -23,8 +23,8 @@ _AT_LOADING = ("validator", "metadata")  # of an entry: what Kedro does with a l
 class Declared:
     """A raw table of a workflow.
 
-    ``name`` is its catalog entry; ``largest_share`` the share of rows that policy allows to be set
-    aside; ``path`` the file.
+    ``name`` is its catalog entry; ``path`` the file and ``contract`` its contract, from the
+    project on; ``largest_share`` the share of rows that policy allows to be set aside.
     """
 
     name: str
@@ -73,7 +73,12 @@ def declared_tables(
             f"{name!r} is no workflow ({', '.join(known) or 'there is none'}) and no file. Does "
             "the workflow stand in another environment? Name it with --env."
         )
-    return [_for_file(name, [t for t in tables if workflow in (None, t.workflow)])]
+    if workflow is None:
+        return [_for_file(name, tables)]
+    of_workflow = [t for t in tables if t.workflow == workflow]
+    return (
+        [_placed(of_workflow[0], name)] if len(of_workflow) == 1 else [_for_file(name, of_workflow)]
+    )
 
 
 def _all(config: Any, project: Path) -> Any:
@@ -89,7 +94,7 @@ def _all(config: Any, project: Path) -> Any:
             entry_name,
             workflow,
             entry["filepath"],
-            str(entry["contract"]),
+            _from(project, str(entry["contract"])),
             policy["quarantine"]["largest_share"],
             placed,
         )
@@ -97,6 +102,12 @@ def _all(config: Any, project: Path) -> Any:
 
 def _in(project: Path, filepath: str) -> str:
     return filepath if "://" in filepath else (project / filepath).as_posix()
+
+
+def _from(project: Path, path: str) -> str:
+    """A path from the project on, where it lies inside."""
+    inside = Path(path).is_relative_to(project)
+    return Path(path).relative_to(project).as_posix() if inside else path
 
 
 def _is_made_by_a_run(config: Any, table: Declared) -> bool:
@@ -115,14 +126,18 @@ def _for_file(name: str, tables: list[Declared]) -> Declared:
         raise ContractError(
             f"{name} is the file of no single workflow ({told}); say whose: --workflow NAME."
         )
-    entry = {**fitting[0].entry, "filepath": path.as_posix(), "versioned": False}
-    return replace(fitting[0], path=name, entry=entry)
+    return _placed(fitting[0], name)
+
+
+def _placed(table: Declared, name: str) -> Declared:
+    """A table, read from another file."""
+    entry = {**table.entry, "filepath": Path(name).resolve().as_posix(), "versioned": False}
+    return replace(table, path=name, entry=entry)
 
 
 def _has_the_columns(table: Declared, path: Path) -> bool:
-    found = replace(table, entry={**table.entry, "filepath": path.as_posix(), "versioned": False})
     try:
-        columns = found.dataset().load().columns
+        columns = _placed(table, str(path)).dataset().load().columns
     except Exception:  # whatever is wrong with it: it is not this table
         return False
-    return set(read_contract(table.contract).columns) <= set(columns)
+    return set(read_contract(table.entry["contract"]).columns) <= set(columns)

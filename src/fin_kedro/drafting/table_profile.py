@@ -23,6 +23,7 @@ from fin_kedro.drafting.profile import (
 from fin_kedro.drafting.raw import Raw
 
 PERSONAL_SAMPLE = 300  # cells that an e-mail address or an IBAN is told from
+KEPT = 20_000  # distinct cells of a column that are kept for its second look
 
 
 @dataclass(frozen=True)
@@ -84,8 +85,12 @@ def _of_texts(table: ir.Table) -> TableProfile:
     """Two looks at each column: what it may be read as, and what it is in the file's notation."""
     found: dict[str, Readings] = {}
     personal: dict[str, str] = {}
+    kept_counts: dict[str, pd.Series] = {}
     for name in table.columns:
-        cells = _counted(table, name).index.dropna()
+        counted = _counted(table, name)
+        if len(counted) <= KEPT:
+            kept_counts[name] = counted
+        cells = counted.index.dropna()
         found[name] = readings(cells)
         if kind := personal_kind(cells[:PERSONAL_SAMPLE]):
             personal[name] = kind
@@ -95,7 +100,7 @@ def _of_texts(table: ir.Table) -> TableProfile:
         type_ = _type(reading, notation)
         if type_ == "string" and (reading.numbers or reading.days or reading.moments):
             odd[name] = "its numbers or days are written unlike those of other columns"
-        counted = _counted(table, name)
+        counted = kept_counts[name] if name in kept_counts else _counted(table, name)
         blank = counted.index.isna() | (counted.index == "")
         lost = blank | counted.index.isin(notation.words)
         kept, missing = _parted(counted, lost)

@@ -6,6 +6,8 @@ import datetime as dt
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+import yaml
+
 WIDTH = 100
 _ESCAPES = {"\\": "\\\\", '"': '\\"', "\n": "\\n", "\t": "\\t", "\r": "\\r"}
 
@@ -45,6 +47,11 @@ def _sign(sign: str) -> str:
         if code < 0x10000
         else f"\\U{code:08x}"
     )
+
+
+def key(name: str) -> str:
+    """A name before a colon; in quotes where YAML would read something else, as in ``no: ...``."""
+    return name if yaml.safe_load(name) == name else scalar(name)
 
 
 def flow(value: Any) -> str:
