@@ -38,17 +38,17 @@ def draft(file: str, workflow: str, env: str | None, target: str | None) -> None
     written = write_draft(project_folder(), file, workflow, env, target)
     env = env or workflow
     found = written.draft
-    click.echo(f"read     {found.table.rows:,} rows, {len(found.columns)} columns")
-    click.echo(f"raw      {written.raw}")
+    click.echo(f"read      {found.table.rows:,} rows, {len(found.columns)} columns")
+    click.echo(f"raw       {written.raw}")
     for name in written.files:
-        click.echo(f"wrote    {name}")
+        click.echo(f"wrote     {name}")
     for role in ("id", "time", "target", "protected", "feature", "ignored"):
         names = [guess.name for guess in found.by_role(role)]
         names += [found.row_number] if role == "id" and found.row_number else []
         if names:
-            click.echo(f"{role:<9}{_listed(names)}")
+            click.echo(f"{role:<10}{_listed(names)}")
     for line in _check_lines(written.checked):
-        click.echo(f"check    {line}")
+        click.echo(f"check     {line}")
     click.echo(
         f"Next: answer {written.questions} questions (grep -n QUESTION -r conf/{env}), then\n"
         f"  kedro contract check {workflow} --env {env}\n"

@@ -40,9 +40,10 @@ def _set_aside(table: TableProfile, profile: Profile) -> Guess | None:
         return _ignored(profile, "its name tells of personal data; no model needs it", "personal")
     if profile.distinct <= 1:
         return _ignored(profile, "it has one value at most")
-    if name in table.odd:
-        asked = "in which notation are its cells? One file has one."
-        return _ignored(profile, f"{table.odd[name]}; it is read as a text", question=asked)
+    if name in table.odd and not words.is_protected(name):
+        return _ignored(
+            profile, table.odd[name], question="deliver it in another notation or type?"
+        )
     return None
 
 

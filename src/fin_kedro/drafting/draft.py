@@ -9,16 +9,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import ibis.expr.types as ir
 import numpy as np
 
 from fin_kedro.checks.leaks import single_feature_aucs
 from fin_kedro.contracts.files import DeliveredTable
 from fin_kedro.contracts.model import Contract, ContractError
 from fin_kedro.contracts.reading import read_contract
-from fin_kedro.contracts.tables import clean
+from fin_kedro.contracts.tables import check_structure, clean
 from fin_kedro.drafting import conf_text
 from fin_kedro.drafting.contract_text import contract_text
-from fin_kedro.drafting.delivery import Checked, check_delivery
+from fin_kedro.drafting.delivery import Checked, check_rows_of, load_once
 from fin_kedro.drafting.guess import Draft
 from fin_kedro.drafting.guesses import guess_table, with_leaks
 from fin_kedro.drafting.page import page
@@ -75,12 +76,14 @@ def write_draft(
         contract = work / "conf" / "contracts" / f"{workflow}.odcs.yaml"
         contract.parent.mkdir(parents=True)
         contract.write_text(contract_text(draft, workflow, raw.shown), "utf-8")
-        aucs = _alone(rows.dataset(contract), read_contract(contract))
+        delivered = load_once(rows.dataset(contract))
+        aucs = _alone(delivered, read_contract(contract))
         draft = with_leaks(draft, aucs, LEAK)
         texts = _texts(draft, workflow, env, raw, rows, aucs)
         for name, text in texts.items():
             (work / "conf" / name).write_text(text, "utf-8")
-        checked = check_delivery(rows.dataset(contract), str(contract))
+        check_structure(read_contract(contract), delivered)
+        checked = check_rows_of(read_contract(contract), delivered)
         if rows.copied:
             (project / RAW).mkdir(parents=True, exist_ok=True)
             shutil.move(rows.path, project / rows.file)
@@ -200,9 +203,9 @@ def _load_args(raw: Raw, notation: Mapping[str, Any]) -> dict[str, Any]:
     return {**args, **notation}
 
 
-def _alone(dataset: DeliveredTable, contract: Contract) -> dict[str, float]:
+def _alone(delivered: ir.Table, contract: Contract) -> dict[str, float]:
     """AUC of each feature alone on half of the rows, its levels' bad rates learnt on the other."""
-    table = clean(contract, dataset.load())
+    table = clean(contract, delivered)
     names = [c.name for c in contract.features]
     known = table.filter(table[contract.target.name].notnull())
     rows = known.select(contract.target.name, *names)

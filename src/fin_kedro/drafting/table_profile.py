@@ -13,6 +13,7 @@ import pandas as pd
 
 from fin_kedro.drafting.profile import (
     ISO,
+    LEVELS,
     NOTATIONS,
     Profile,
     Readings,
@@ -172,7 +173,7 @@ def _typed(counted: pd.Series, type_: str, notation: Notation) -> pd.Series:
 
 
 def _of_types(table: ir.Table) -> TableProfile:
-    columns, left_out, personal = {}, {}, {}
+    columns, left_out, personal, odd = {}, {}, {}, {}
     for name, kind in table.schema().items():
         type_ = _contract_type(kind)
         if type_ is None:
@@ -191,10 +192,24 @@ def _of_types(table: ir.Table) -> TableProfile:
             kept.index = kept.index.astype("float64")
             if missing and len(kept) and (kept.index % 1 == 0).all():
                 type_ = "integer"  # pandas writes whole numbers with gaps as fractions
-        if type_ == "string" and (what := personal_kind(kept.index[:PERSONAL_SAMPLE])):
-            personal[name] = what
+        if type_ == "string":
+            if what := personal_kind(kept.index[:PERSONAL_SAMPLE]):
+                personal[name] = what
+            if told := _written_as_text(kept.index):
+                odd[name] = told
         columns[name] = profile_column(name, type_, kept.index, kept.to_numpy(), missing)
-    return TableProfile(int(table.count().execute()), columns, Notation(), personal, left_out)
+    rows = int(table.count().execute())
+    return TableProfile(rows, columns, Notation(), personal, left_out, odd)
+
+
+def _written_as_text(texts: Any) -> str | None:
+    """Days, or many numbers, that a file with types keeps as texts; few numbers are codes."""
+    reading = readings(texts)
+    if reading.days or reading.moments:
+        return "its days are written as texts; a file with types should have days"
+    if reading.numbers and len(texts) > LEVELS:
+        return "its numbers are written as texts; a file with types should have numbers"
+    return None
 
 
 def _contract_type(kind: Any) -> str | None:
