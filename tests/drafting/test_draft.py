@@ -187,6 +187,17 @@ def test_nothing_is_overwritten_and_nothing_is_left_behind(made: Made) -> None:
     assert {p: p.read_bytes() for p in sorted(project.rglob("*")) if p.is_file()} == before
 
 
+@pytest.mark.parametrize(("last", "asked"), [("04/03/2025", True), ("24/03/2025", False)])
+def test_day_or_month_is_asked_where_both_could_be(tmp_path: Path, last: str, asked: bool) -> None:
+    file = tmp_path / "days.csv"
+    lines = [f"{n},{n % 12 + 1:02}/02/2025,{n % 7},{n % 2}" for n in range(1, 60)]
+    file.write_text("\n".join(["id,day,late,bad", *lines, f"60,{last},1,0"]))
+    write_draft(tmp_path, str(file), "loans", "own")
+    text = (tmp_path / "conf/own/workflows.yml").read_text("utf-8")
+    assert entry(tmp_path)["load_args"] == {"dateformat": "%d/%m/%Y"}
+    assert ("# QUESTION: does the day come before the month?" in text) is asked
+
+
 @pytest.mark.parametrize(
     ("workflow", "env", "said"),
     [

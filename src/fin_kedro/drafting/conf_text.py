@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from fin_kedro.drafting.guess import Draft
+from fin_kedro.drafting.table_profile import Notation
 from fin_kedro.drafting.yaml_text import comment, flow, key, questions, scalar
 
 SMALL = 20_000  # rows that carry a small model only
@@ -14,7 +15,7 @@ LATEST = 0.8  # share of the days before those that are kept out of time
 
 
 def workflows_text(
-    name: str, contract: str, file: str, kind: str, load_args: Mapping[str, Any]
+    name: str, contract: str, file: str, kind: str, load_args: Mapping[str, Any], notation: Notation
 ) -> str:
     """The declaration; base's examples do not run in this environment."""
     lines = [
@@ -31,12 +32,26 @@ def workflows_text(
     ]
     if load_args:
         lines += comment("how the file is written, found by looking at all of its rows", 4)
+        lines += questions(_about(notation), 4)
         lines.append(f"    load_args: {flow(load_args)}")
     lines += [
         *questions(["what does the service call a row, and rows?"], 2),
         "  words: {row: application, rows: applications}",
     ]
     return "\n".join(lines) + "\n"
+
+
+def _about(notation: Notation) -> list[str]:
+    asked = []
+    if notation.day_or_month:
+        other = {"%d/%m/%Y": "%m/%d/%Y", "%d-%m-%Y": "%m-%d-%Y"}[notation.day]
+        asked.append(
+            "does the day come before the month? All days of the file could be read either way "
+            f"({notation.day} or {other})."
+        )
+    if notation.words:
+        asked.append("do these words (nullstr) mean missing in every column, texts included?")
+    return asked
 
 
 def parameters_text(name: str, draft: Draft) -> str:

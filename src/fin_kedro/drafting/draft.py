@@ -128,7 +128,12 @@ def _texts(
         contract: contract_text(draft, workflow, raw.shown),
         f"contracts/{workflow}.profile.html": page(draft, workflow, raw.shown, aucs),
         "workflows.yml": conf_text.workflows_text(
-            workflow, f"conf/{env}/{contract}", rows.file.as_posix(), rows.kind, rows.load_args
+            workflow,
+            f"conf/{env}/{contract}",
+            rows.file.as_posix(),
+            rows.kind,
+            rows.load_args,
+            draft.table.notation,
         ),
         f"parameters_{workflow}.yml": conf_text.parameters_text(workflow, draft),
         "policy.yml": conf_text.policy_text(workflow, draft),
