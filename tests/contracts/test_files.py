@@ -137,13 +137,13 @@ def test_a_word_for_missing(tmp_path: Path) -> None:
     [
         ("n", "1.5", "state it as a number"),
         ("n", "x", "if it means missing"),
-        ("n", "9223372036854775808", "no integer"),
+        ("n", "9223372036854775808", "allowed: integer"),
         ("v", '"1,5"', "decimal_separator: ','"),
         ("v", '"1.234,5"', "decimal_separator: ',', thousands: '.'"),
         ("v", '"1,234,567.5"', "thousands: ','"),
         ("v", "12 %", "without the percent sign"),
-        ("v", "nan", "no number"),
-        ("v", "0x1F", "no number"),
+        ("v", "nan", "allowed: number"),
+        ("v", "0x1F", "allowed: number"),
         ("b", "maybe", "a boolean is one of true"),
         ("d", "03/04/2026", "dateformat: '%d.%m.%Y'"),
         ("d", "2026-13-01", "only ISO 8601"),
@@ -159,13 +159,13 @@ def test_a_cell_that_cannot_be_read_is_refused_with_its_line_and_the_way_out(
     with pytest.raises(DatasetError) as refused:
         delivered(tmp_path, HEAD + "\n".join(lines) + "\n")
     said = str(refused.value)
-    assert "rows.csv, line 3: " in said and f"column {column}: 1 cell is no " in said
+    assert "rows.csv, line 3: " in said and f"column {column}: 1 cell is not readable" in said
     assert words in said and cell.strip('"') in said and "rows.odcs.yaml:" in said
 
 
 def test_a_thousands_mark_parts_thousands_only(tmp_path: Path) -> None:
     """1.5 is not fifteen because a point parts thousands."""
-    with pytest.raises(DatasetError, match=r"column v: 1 cell is no number, e.g. '1.5'"):
+    with pytest.raises(DatasetError, match=r"column v: 1 cell is not readable, e.g. '1.5'"):
         delivered(tmp_path, HEAD + "a,1,1.5,1,,,x,0\n", decimal_separator=",", thousands=".")
 
 

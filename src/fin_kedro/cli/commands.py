@@ -7,6 +7,7 @@ from kedro.framework.cli import jupyter as kedro_jupyter
 from kedro.framework.cli import project as kedro_project
 
 from fin_kedro.cli.changes import diff, status
+from fin_kedro.cli.contract import contract_group
 from fin_kedro.cli.models import approve, models, release, score
 from fin_kedro.cli.notebooks import notebooks_group
 from fin_kedro.cli.parameters import parameters
@@ -36,7 +37,7 @@ def _tidy_kedros_list() -> None:
 
 notebooks_group.add_command(run_notebook)
 for command in (
-    *(notebooks_group, seal_group, state_group),
+    *(contract_group, notebooks_group, seal_group, state_group),
     *(run_command, parameters, status, diff, verify_command, versions),
     *(approve, release, models, score),
 ):

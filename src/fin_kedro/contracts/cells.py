@@ -33,8 +33,8 @@ class CellError(ValueError):
     def _told(column: Column, cells: int, example: str) -> str:
         many = f"{cells} cells are" if cells > 1 else "1 cell is"
         return (
-            f"column {column.name}: {many} no {column.type}, e.g. {example!r}. "
-            f"Next: {hint(column, example)}"
+            f"column {column.name}: {many} not readable, e.g. {example!r}; "
+            f"allowed: {column.type}. Next: {hint(column, example)}"
         )
 
 

@@ -51,7 +51,7 @@ class DeliveredTable(TableDataset):
         try:
             return read_cells(contract, texts, Notation.of(self._load_args))
         except CellError as error:
-            raise DeliveryError(self._placed(path, contract, error)) from error
+            raise DeliveryError(self._placed(path, contract, error)) from None
 
     def _placed(self, path: Path, contract: Contract, error: CellError) -> str:
         """The error, with the line of the file that has the first example."""

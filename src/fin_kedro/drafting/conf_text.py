@@ -1,0 +1,128 @@
+"""The files of conf beside a drafted contract: workflow, parameters, policy, folder."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Mapping
+from typing import Any
+
+from fin_kedro.drafting.guess import Draft
+from fin_kedro.drafting.table_profile import Notation
+from fin_kedro.drafting.yaml_text import comment, flow, key, questions, scalar
+
+SMALL = 20_000  # rows that carry a small model only
+LATEST = 0.8  # share of the days before those that are kept out of time
+
+
+def workflows_text(
+    name: str, contract: str, file: str, kind: str, load_args: Mapping[str, Any], notation: Notation
+) -> str:
+    """The declaration; base's examples do not run in this environment."""
+    lines = [
+        *comment("Drafted: a workflow of its own (docs/own-data.md). Base's examples stay away."),
+        "credit: null",
+        "fraud: null",
+        "",
+        f"{key(name)}:",
+        "  kind: static",
+        "  applications:",
+        f"    contract: {contract}",
+        f"    filepath: {scalar(file)}",
+        f"    file_format: {kind}",
+    ]
+    if load_args:
+        lines += comment("how the file is written, found by looking at all of its rows", 4)
+        lines += questions(_about(notation), 4)
+        lines.append(f"    load_args: {flow(load_args)}")
+    lines += [
+        *questions(["what does the service call a row, and rows?"], 2),
+        "  words: {row: application, rows: applications}",
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _about(notation: Notation) -> list[str]:
+    asked = []
+    if notation.day_or_month:
+        other = {"%d/%m/%Y": "%m/%d/%Y", "%d-%m-%Y": "%m-%d-%Y"}[notation.day]
+        asked.append(
+            "does the day come before the month? All days of the file could be read either way "
+            f"({notation.day} or {other})."
+        )
+    if notation.words:
+        asked.append("do these words (nullstr) mean missing in every column, texts included?")
+    return asked
+
+
+def parameters_text(name: str, draft: Draft) -> str:
+    """What must be the workflow's own: its money, its day, its size."""
+    lines = [
+        *comment("Only what differs from conf/base/parameters_static.yml."),
+        f"{key(name)}:",
+        "  decision:",
+        *questions(
+            [
+                "what does an application earn or lose, in your money? These four set the "
+                "threshold; the ones here (a bad one loses what five good ones earn) are no bank's."
+            ],
+            4,
+        ),
+        "    costs: {approve_good: 1.0, approve_bad: -5.0, decline_good: 0.0, decline_bad: 0.0}",
+    ]
+    if time := draft.by_role("time"):
+        day = _late_day(time[0].profile)
+        lines += [
+            "  split:",
+            *questions(
+                [f"from which day of {time[0].name} on are rows kept out of time? Fix it once."], 4
+            ),
+            f"    out_of_time_from: {day}   # about the latest fifth of the rows' span of days",
+        ]
+    if draft.table.rows < SMALL:
+        lines += [
+            "  champion:",
+            *comment(f"{draft.table.rows:,} rows carry a small model", 4),
+            "    settings: {iterations: 300, learning_rate: 0.05, depth: 4}",
+        ]
+    return "\n".join(lines) + "\n"
+
+
+def _late_day(profile: Any) -> str:
+    first, last = (dt.date.fromisoformat(str(day)[:10]) for day in (profile.low, profile.high))
+    return (first + (last - first) * LATEST).isoformat()
+
+
+def policy_text(name: str, draft: Draft) -> str:
+    """Limits that cannot be those of the embedded data, and where ages are cut into groups."""
+    lines = [
+        *comment("Limits that differ from conf/base/policy.yml, each with its reason."),
+        "workflows:",
+        f"  {key(name)}:",
+        "    gates:",
+        *questions(
+            ["what must a model of yours reach? Base's .75 and .35 come from other data."], 6
+        ),
+        "      DIS-AUC:",
+        "        limits: {min: 0.6, low_min: 0.55}",
+        "        reason: Drafted; a model that ranks worse is hardly better than chance.",
+        "      DIS-KS:",
+        "        limits: {min: 0.15, warn_min: 0.2}",
+        "        reason: Drafted; about what follows from an AUC of .6.",
+    ]
+    numbers = [g for g in draft.by_role("protected") if g.profile.quartiles]
+    if numbers:
+        lines += [
+            "    validation:",
+            *questions(["which groups must be told apart? Drafted: at the quartiles."], 6),
+            "      group_edges:",
+        ]
+        for guess in numbers:
+            edges = sorted(set(guess.profile.quartiles) - {guess.profile.low})
+            lines.append(f"        {scalar(guess.name)}: {flow(edges)}")
+    return "\n".join(lines) + "\n"
+
+
+def globals_text(env: str) -> str:
+    """Where the results live."""
+    why = "# Where this data set's results, runs and ledger live, apart from those of others."
+    return f"{why}\ndata: data/{env}\n"
