@@ -124,6 +124,12 @@ def _label_bars(axis: Any, names: Any) -> None:
     axis.tick_params(axis="y", length=0)
 
 
+def _say_if_cut(axis: Any, shown: int, all_: int) -> None:
+    """Write of how many features a picture shows the first."""
+    if shown < all_:
+        axis.set_title(f"the first {shown} of {all_:,} features", loc="right", fontsize=8)
+
+
 @quiet
 def draw_psi(table: pd.DataFrame, *, limit: float, top: int = 12) -> Figure:
     """PSI of the `top` features from `feature_stability`; a mark where chance alone may reach."""
@@ -134,6 +140,7 @@ def draw_psi(table: pd.DataFrame, *, limit: float, top: int = 12) -> Figure:
     axis.axvline(limit, color=RED, lw=1, label=f"limit {limit:g}")
     axis.set(xlabel="PSI against the training part")
     _label_bars(axis, shown.index)
+    _say_if_cut(axis, len(shown), len(table))
     axis.legend(loc="lower center")
     return figure
 
@@ -150,6 +157,7 @@ def draw_importance(table: pd.DataFrame, *, top: int = 12) -> Figure:
         )
     axis.set(xlabel="mean absolute contribution, log odds")
     _label_bars(axis, shown.index)
+    _say_if_cut(axis, len(shown), len(table))
     return figure
 
 # %% ../../../notebooks/checks/pictures.ipynb #aff51011
@@ -180,6 +188,7 @@ def draw_swarm(
     axis.axvline(0, color=GREY, lw=0.8)
     axis.set(xlabel="contribution to the log odds of bad")
     _label_bars(axis, ranking)
+    _say_if_cut(axis, len(ranking), contributions.shape[1])
     if painted is not None:
         bar = figure.colorbar(painted, ax=axis, ticks=[0, 1], aspect=30, pad=0.02)
         bar.ax.set_yticklabels(["low", "high"])

@@ -18,7 +18,7 @@ __all__ = ["contract_group"]
 
 @click.group(name="contract")
 def contract_group() -> None:
-    """Draft a contract from a file; say what a contract would refuse."""
+    """Draft a contract, or check a file by one."""
 
 
 @contract_group.command()

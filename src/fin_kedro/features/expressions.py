@@ -168,7 +168,6 @@ def _refuse_other_tables(name: str, value: Any, given: set[ops.Node]) -> None:
 
 def _relations(op: ops.Node) -> set[ops.Node]:
     """Tables that a value reads; the columns of each are left alone, there may be thousands."""
-
     values = op.find(ops.Value, filter=ops.Value)
     return {
         part for value in values for part in value.__children__ if isinstance(part, ops.Relation)

@@ -50,3 +50,16 @@ def test_a_bounded_sample_is_explained(done: dict[str, Any]) -> None:
     assert len(some) == 50
     means = some.drop(columns="entity_id").abs().mean()
     assert summary["mean_absolute"] == pytest.approx(means.to_dict())
+
+
+@pytest.mark.parametrize("cells", [1, 700, 10**9])
+def test_rows_are_scored_alike_however_many_at_a_time(
+    done: dict[str, Any], monkeypatch: pytest.MonkeyPatch, cells: int
+) -> None:
+    """A wide table goes to the models in parts."""
+    monkeypatch.setattr(score, "CELLS_AT_ONCE", cells)
+    table = done["model_table"].limit(120)
+    named = ("features", "champion", "scorecard", "calibrations", "policy")
+    found = score.score_rows(table, *(done[name] for name in named))
+    expected = done["scores"].set_index("entity_id").loc[found["entity_id"]].reset_index()
+    pd.testing.assert_frame_equal(found, expected[found.columns])

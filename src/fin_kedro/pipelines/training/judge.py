@@ -220,6 +220,9 @@ def _importance(shap_summary: Mapping[str, Any]) -> Figure:
     figure, ax = _axes(
         "What moves the champion", "mean |contribution| to the log odds", "", (5.4, 3.8)
     )
-    top = pd.Series(shap_summary["mean_absolute"]).nlargest(12)[::-1]
+    every = pd.Series(shap_summary["mean_absolute"])
+    top = every.nlargest(12)[::-1]
+    if len(top) < len(every):
+        ax.set_ylabel(f"the first {len(top)} of {len(every):,} features")
     ax.barh(top.index, top, color=COLOURS["champion"])
     return figure

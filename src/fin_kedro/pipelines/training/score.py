@@ -20,10 +20,11 @@ from fin_kedro.pipelines.training.train import log_odds_of
 from fin_kedro.storage.frames import to_frame
 
 # %% auto #0
-__all__ = ['AT_ONCE', 'score_rows', 'explain_champion']
+__all__ = ['AT_ONCE', 'CELLS_AT_ONCE', 'score_rows', 'explain_champion']
 
 # %% ../../../../notebooks/pipelines/training/score.ipynb #66e61fc4
-AT_ONCE = 200_000  # rows in the models' own form at a time: the table itself is in memory already
+# Rows in the models' own form at a time, and their cells: the table itself is in memory already.
+AT_ONCE, CELLS_AT_ONCE = 200_000, 20_000_000
 
 
 def score_rows(
@@ -38,11 +39,12 @@ def score_rows(
     wanted = ("entity_id", "part", "target", *map(feature_column, features))
     table = to_frame(in_order(model_table).select(*wanted))
     scores = table[["entity_id", "part", "target"]].copy()
+    step = min(AT_ONCE, max(CELLS_AT_ONCE // len(features), 1))
     for name, model in (("champion", champion), ("scorecard", scorecard)):
         scores[f"{name}_log_odds"] = np.concatenate(
             [
-                log_odds_of(model, model_frame(table.iloc[start : start + AT_ONCE], features))
-                for start in range(0, len(table), AT_ONCE)
+                log_odds_of(model, model_frame(table.iloc[start : start + step], features))
+                for start in range(0, len(table), step)
             ]
         )
         scores[f"{name}_probability"] = calibrate(
