@@ -81,5 +81,7 @@ def test_a_run_settles_its_numbers_before_numpy_is_there() -> None:
 def test_what_a_person_has_set_stays_and_what_came_too_late_is_not_claimed() -> None:
     own, _ = found(before=SETTLED, OPENBLAS_NUM_THREADS="2")
     assert own["threads"]["OPENBLAS_NUM_THREADS"] == "2"
-    late, _ = found(before=f"import numpy; {SETTLED}")
+    # another core than the one that is fixed, whatever this machine would choose by itself
+    other = "import os; os.environ['OPENBLAS_CORETYPE'] = 'Nehalem'; import numpy"
+    late, _ = found(before=f"{other}; del os.environ['OPENBLAS_CORETYPE']; {SETTLED}")
     assert late["fixed"]["OPENBLAS_CORETYPE"] is None

@@ -36,7 +36,7 @@ def _composed_elsewhere(text: Any) -> Any:
     """The same on an engine that has no such function, such as Spark."""
     import pyarrow.compute as pc
 
-    return pc.utf8_normalize(text, form="NFC")
+    return pc.utf8_normalize(text.cast("string"), form="NFC")  # all missing: of no type
 
 
 def plain_texts(contract: Contract, table: ir.Table) -> ir.Table:
