@@ -30,7 +30,7 @@ OWN = ("fin_kedro", "sealed_kernel", "tests")
 MORE = (
     *("kedro_datasets.json", "kedro_datasets.pandas", "nbconvert", "msgspec", "rich.table"),
     *("cryptography.hazmat.primitives.asymmetric.ed25519", "sklearn.isotonic", "pandera.ibis"),
-    *("open_data_contract_standard.model", "scipy.optimize", "matplotlib_inline.backend_inline"),
+    *("open_data_contract_standard.model", "scipy.optimize"),
     *("fairlearn.metrics", "ibis.backends.sql.compilers", "onnx", "sqlalchemy"),
 )
 # Of what libraries read at import: a forked kernel obeys these all the same.

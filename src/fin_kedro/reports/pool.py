@@ -29,7 +29,6 @@ WARM_IMPORTS = (
     "ibis.backends.sql.compilers",
     "kedro_datasets.ibis",
     "kedro_datasets.json",
-    "matplotlib_inline.backend_inline",
     "omegaconf",
     "onnx",
     "open_data_contract_standard.model",
