@@ -23,13 +23,13 @@ if TYPE_CHECKING:
 __all__ = ["WARM_IMPORTS", "Job", "execute_many"]
 
 # What reports use of this project and of its data; none of it starts a thread (see warm.IMPORTS).
+# Not matplotlib_inline's backend: imported before there is a shell, it draws into no cell.
 WARM_IMPORTS = (
     *IMPORTS,
     "fairlearn.metrics",
     "ibis.backends.sql.compilers",
     "kedro_datasets.ibis",
     "kedro_datasets.json",
-    "matplotlib_inline.backend_inline",
     "omegaconf",
     "onnx",
     "open_data_contract_standard.model",
