@@ -27,6 +27,7 @@ from tests.command_server import end
 
 OWN = ("fin_kedro", "sealed_kernel", "tests")
 # What reports of this project import beside the warm host's own list; none of it starts a thread.
+# Not matplotlib_inline's backend: imported before there is a shell, it draws into no cell.
 MORE = (
     *("kedro_datasets.json", "kedro_datasets.pandas", "nbconvert", "msgspec", "rich.table"),
     *("cryptography.hazmat.primitives.asymmetric.ed25519", "sklearn.isotonic", "pandera.ibis"),

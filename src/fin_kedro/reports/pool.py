@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 __all__ = ["WARM_IMPORTS", "Job", "execute_many"]
 
 # What reports use of this project and of its data; none of it starts a thread (see warm.IMPORTS).
+# Not matplotlib_inline's backend: imported before there is a shell, it draws into no cell.
 WARM_IMPORTS = (
     *IMPORTS,
     "fairlearn.metrics",
