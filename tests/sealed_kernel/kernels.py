@@ -14,6 +14,7 @@ from tests import commands
 
 ROOT = Path(__file__).resolve().parents[2]
 SPECIFICATION = ROOT / "notebooks/.lab/kernel"
+COLD = {WARM_HOST: ""}
 
 
 class Kernel:
@@ -64,10 +65,10 @@ class Kernel:
 
 
 @contextmanager
-def kernel(folder: Path, *, cold: bool = False, **environment: str) -> Iterator[Kernel]:
+def kernel(folder: Path, **environment: str) -> Iterator[Kernel]:
     """A fin-kedro kernel in `folder`, with these variables besides this process's.
 
-    It is forked, unless it is to be `cold` or its variables ask for what a fork cannot give.
+    It is forked, unless COLD is among them or they ask for what a fork cannot give.
     """
     from jupyter_client.kernelspec import KernelSpec
     from jupyter_client.manager import KernelManager
@@ -76,9 +77,9 @@ def kernel(folder: Path, *, cold: bool = False, **environment: str) -> Iterator[
     spec = KernelSpec.from_resource_dir(str(SPECIFICATION))
     spec.argv = [sys.executable, str(SPECIFICATION / "start.py"), "-f", "{connection_file}"]
     manager._kernel_spec = spec
-    drop = ("JPY_SESSION_NAME", "FIN_KEDRO_SEALED", "FIN_KEDRO_BANNER", "FIN_KEDRO_LOCK", WARM_HOST)
+    drop = ("JPY_SESSION_NAME", "FIN_KEDRO_SEALED", "FIN_KEDRO_BANNER", "FIN_KEDRO_LOCK")
     inherited = {name: value for name, value in os.environ.items() if name not in drop}
-    host = {} if cold else {WARM_HOST: str(commands.kernels())}
+    host = {WARM_HOST: str(commands.kernels())}
     path = {"PYTHONPATH": str(ROOT / "src")}
     manager.start_kernel(cwd=str(folder), env={**inherited, **path, **host, **environment})
     client = manager.client()

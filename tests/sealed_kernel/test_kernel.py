@@ -21,7 +21,7 @@ from nbclient.exceptions import CellExecutionError
 from sealed_kernel import honesty
 from sealed_kernel.kernel import FILE_CLOCK, KEDRO_NAMES, _tell_ended, asked_for
 from tests.sealed_kernel.distributions import distribution
-from tests.sealed_kernel.kernels import ROOT, SPECIFICATION, Kernel, kernel
+from tests.sealed_kernel.kernels import COLD, ROOT, SPECIFICATION, Kernel, kernel
 
 pytestmark = pytest.mark.usefixtures("forked_kernels")
 LOCK = ROOT / "requirements.lock"
@@ -71,7 +71,7 @@ print(hash("a"), random.random(), np.random.rand(), time.tzname, os.environ["OMP
 """
     texts = set()
     for environment in (hostile, {}):
-        with kernel(tmp_path, cold=True, **environment) as running:
+        with kernel(tmp_path, **environment, **COLD) as running:
             texts.add(running.text(code))
             assert running.info()["sealed"] is True
     assert len(texts) == 1
@@ -79,7 +79,7 @@ print(hash("a"), random.random(), np.random.rand(), time.tzname, os.environ["OMP
 
 
 def test_another_thread_count_can_be_asked_for_and_is_said(tmp_path: Path) -> None:
-    with kernel(tmp_path, cold=True, FIN_KEDRO_THREADS="2") as running:
+    with kernel(tmp_path, FIN_KEDRO_THREADS="2", **COLD) as running:
         assert running.text("import os; print(os.environ['OPENBLAS_NUM_THREADS'])") == "2\n"
         assert running.info()["sealed"] is False
         assert "OMP_NUM_THREADS is 2" in running.text("%seal")
@@ -260,6 +260,11 @@ def test_the_seal_magic_as_data_and_with_a_wrong_option(plain: Kernel) -> None:
     reply, seen = plain.run("%seal --hash")
     assert reply["status"] == "error"
     assert "--hashes and --json" in seen[0][1]["text"]
+
+
+def test_a_picture_is_drawn_into_its_cell(plain: Kernel) -> None:
+    _, seen = plain.run("import matplotlib.pyplot as plt\nplt.plot([1, 2]);")
+    assert [kind for kind, content in seen if "image/png" in content["data"]] == ["display_data"]
 
 
 def test_code_s_commit_is_in_the_fingerprint(tmp_path: Path) -> None:

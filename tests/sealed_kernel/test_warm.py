@@ -381,7 +381,7 @@ def test_twelve_kernels_three_at_a_time_with_libraries_that_start_threads() -> N
         with ThreadPoolExecutor(3) as pool:
             said = list(pool.map(printed, cells))
         assert process.children() == []
-        assert process.num_fds() == handles
+        assert until(lambda: process.num_fds() <= handles)  # it hears of each client's end
     expected = printed(threads)  # cold
     assert [s for n, s in enumerate(said) if n % 4 == 0] == [expected] * 3
     assert [s for n, s in enumerate(said) if n % 4] == [f"{n}\n" for n in range(12) if n % 4]
