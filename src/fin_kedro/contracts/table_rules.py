@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import itertools
 import operator
+import unicodedata
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -31,12 +32,10 @@ def _composed(text: Any) -> Any:
     """DuckDB's: a text in Unicode's composed form."""
 
 
-@ibis.udf.scalar.pyarrow(signature=(("string",), "string"))
+@ibis.udf.scalar.python(signature=(("string",), "string"))
 def _composed_elsewhere(text: Any) -> Any:
-    """The same on an engine that has no such function, such as Spark."""
-    import pyarrow.compute as pc
-
-    return pc.utf8_normalize(text.cast("string"), form="NFC")  # all missing: of no type
+    """The same on an engine that has no such function, such as Spark: text by text."""
+    return None if text is None else unicodedata.normalize("NFC", text)
 
 
 def plain_texts(contract: Contract, table: ir.Table) -> ir.Table:
