@@ -21,7 +21,7 @@ import yaml
 TELLING = 40  # columns that the outcome depends on; the others are noise
 LEVELS = ("north", "east", "south", "west", "abroad")
 KINDS = ("integer", "number", "number", "string", "boolean")
-MEMORY = "4GB"  # for the engine: 2,000 columns do not fit into the 1 GB of conf/base
+MEMORY = "3GB"  # for the engine: 2,000 columns do not fit into the 1 GB of conf/base
 CHUNK = 20_000  # rows drawn and written at a time
 
 Properties = dict[str, Any]

@@ -130,8 +130,8 @@ def _out_of_memory(columns: int, settings: Mapping[str, Any]) -> str:
     return (
         f"a table of {columns} columns does not fit into the engine's memory, "
         f"{settings.get('memory_limit', 'as DuckDB chose it')}, though it may spill to disk. Give "
-        "it more: `engine: {backend: duckdb, database: ':memory:', memory_limit: 4GB, threads: 2}` "
-        "in conf/<env>/globals.yml (about 2 MB for each column)."
+        "it more: `engine: {backend: duckdb, database: ':memory:', memory_limit: 3GB, threads: 2}` "
+        "in conf/<env>/globals.yml (about 1.5 MB for each column)."
     )
 
 
