@@ -123,12 +123,12 @@ def feature_stability(
         raise ValueError(
             f"current lacks {missing}; it has {sorted(current.columns)}. Compare tables of one run."
         )
-    rows = {}
+    rows, named = {}, set(nominal)
     for name in reference.columns:
         table = psi_table(
             reference=reference[name],
             current=current[name],
-            nominal=name in set(nominal),
+            nominal=name in named,
             bins=bins,
         )
         chance = psi_by_chance(
