@@ -8,7 +8,7 @@ __all__ = ['Status', 'SEVERITY', 'LIMITS', 'Verdict', 'describe_limits', 'outsid
 
 # %% ../../../notebooks/checks/verdict.ipynb #5609de29
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
@@ -103,11 +103,13 @@ def judge(
     A missing or non-finite figure fails, as does a bound interval end that is missing.
     Raises ValueError for a limit word that is not in `LIMITS`.
     """
-    threshold = describe_limits(limits)
+    describe_limits(limits)  # an unknown word is refused before anything is judged by it
     figure, lower, upper = (_finite(v, digits=digits) for v in (value, low, high))
-    status = _status(figure, lower, upper, limits)
     words = detail if figure is not None else f"no finite figure was measured. {detail}".strip()
-    return Verdict(code, title, status, figure, lower, upper, threshold, words, gate)
+    return decided(
+        code=code, title=title, status=_status(figure, lower, upper, limits), value=value,
+        limits=limits, low=low, high=high, detail=words, gate=gate, digits=digits,
+    )  # fmt: skip
 
 # %% ../../../notebooks/checks/verdict.ipynb #5b011678
 def not_applicable(*, code: str, title: str, reason: str, gate: bool = True) -> Verdict:
@@ -197,6 +199,13 @@ class Panel:
             "gate": gate.get("gate", True),
         }
 
+    def _kept(self, make: Callable[..., Verdict], code: str, part: str, **figures: Any) -> Verdict:
+        """A verdict by the limits of a gate, kept."""
+        named = self._named(code, part)
+        verdict = make(limits=self.gates[code].get("limits", {}), **named, **figures)
+        self.verdicts.append(verdict)
+        return verdict
+
     def judge(
         self,
         code: str,
@@ -209,11 +218,8 @@ class Panel:
         digits: int = 6,
     ) -> Verdict:
         """Judge `value` by gate `code` of the policy and keep the verdict."""
-        named, limits = self._named(code, part), self.gates.get(code, {}).get("limits", {})
-        shown: dict[str, Any] = {"low": low, "high": high, "detail": detail, "digits": digits}
-        verdict = judge(value=value, limits=limits, **named, **shown)
-        self.verdicts.append(verdict)
-        return verdict
+        shown = {"low": low, "high": high, "detail": detail, "digits": digits}
+        return self._kept(judge, code, part, value=value, **shown)
 
     def decide(
         self,
@@ -228,11 +234,8 @@ class Panel:
         digits: int = 6,
     ) -> Verdict:
         """Keep a verdict of gate `code` whose `status` a rule of its own has reached."""
-        named, limits = self._named(code, part), self.gates.get(code, {}).get("limits", {})
-        shown: dict[str, Any] = {"low": low, "high": high, "detail": detail, "digits": digits}
-        verdict = decided(status=status, value=value, limits=limits, **named, **shown)
-        self.verdicts.append(verdict)
-        return verdict
+        shown = {"low": low, "high": high, "detail": detail, "digits": digits}
+        return self._kept(decided, code, part, status=status, value=value, **shown)
 
     def skip(self, code: str, reason: str, *, part: str = "") -> Verdict:
         """Keep a verdict that gate `code` does not apply, with the reason in words."""

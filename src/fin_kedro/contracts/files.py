@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import csv
 from pathlib import Path
 from typing import Any
@@ -64,6 +65,10 @@ class DeliveredTable(TableDataset):
 def _line_of(path: Path, column: Column, cell: str, load_args: dict[str, Any]) -> int:
     """The first line with this cell; 0 where Python's reader does not find it."""
     encoding = str(load_args.get("encoding", "utf-8-sig"))
+    try:
+        codecs.lookup(encoding)
+    except LookupError:  # one that only the engine knows by this name
+        return 0
     with path.open(newline="", encoding=encoding, errors="replace") as file:
         reader = csv.reader(file, delimiter=str(load_args.get("delim", ","))[:1])
         header = next(reader, [])

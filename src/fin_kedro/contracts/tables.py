@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import ibis
@@ -78,7 +79,7 @@ def check_rows(contract: Contract, table: ir.Table) -> None:
         pandera_schema(contract, table, rows=True).validate(table)
     except SchemaError as error:
         broken = split_rows(contract, table)[1]
-        told = (contract.id.name, _reason_name(contract))
+        told = (contract.id.name, own_name("reason", contract.columns))
         sample = broken.order_by(contract.id.name).limit(3).select(*told).execute()
         found = "; ".join(
             f"{contract.id.name} {i}: {reason}" for i, reason in sample.itertuples(index=False)
@@ -114,16 +115,12 @@ def split_rows(contract: Contract, table: ir.Table) -> tuple[ir.Table, ir.Table]
     Where the contract has a column of that name, ours is called ``fin_kedro__reason``.
     """
     known = plain_texts(contract, table.select(*contract.columns))
-    reasons = _reasons(contract, known)
-    broken = joined(operator.or_, [condition for condition, _ in reasons]).fill_null(False)
+    rules = rules_of(contract, known)
+    broken = joined(operator.or_, [rule.broken for rule in rules]).fill_null(False)
     # Texts are made of broken rows alone: of all rows they cost more than all the rest.
     return known.filter(~broken), known.filter(broken).mutate(
-        _all_texts(reasons).name(_reason_name(contract))
+        _all_texts(rules).name(own_name("reason", contract.columns))
     )
-
-
-def _reason_name(contract: Contract) -> str:
-    return own_name("reason", contract.columns)
 
 
 def clean(contract: Contract, table: ir.Table) -> ir.Table:
@@ -176,23 +173,39 @@ def _expected_type(column: Column, present: Any) -> Any:
     return ibis.dtype(_CANONICAL.get(column.type, column.type))
 
 
-_Reason = tuple[ir.BooleanValue, ir.StringValue]  # broken where true (not NULL), and what it says
+@dataclass(frozen=True)
+class Rule:
+    """One rule of a contract over the rows of a table.
+
+    ``broken`` is true where a row breaks it (false or NULL elsewhere), ``reason`` the text that
+    then says so, ``column`` and ``told`` are the column and the rule in words.
+    """
+
+    column: str
+    told: str
+    broken: ir.BooleanValue
+    reason: ir.StringValue
 
 
-def _reasons(contract: Contract, table: ir.Table) -> list[_Reason]:
-    """Every rule of the contract: where a row breaks it, and the text that says so."""
+def rules_of(contract: Contract, table: ir.Table) -> list[Rule]:
+    """Every rule of the contract over a table that has its columns, in the contract's order."""
     key = contract.id.name
     return [
-        *(reason for c in contract.columns.values() for reason in _column_reasons(c, table)),
-        *(_comparison_reason(rule, table) for rule in contract.comparisons),
-        (_not_unique(table[key], table), ibis.literal(f"{key} is not unique")),
+        *(rule for c in contract.columns.values() for rule in _column_rules(c, table)),
+        *(_comparison_rule(rule, table) for rule in contract.comparisons),
+        _unique_rule(key, table[key], table),
     ]
 
 
-def _all_texts(reasons: Sequence[_Reason]) -> ir.StringValue:
+def _all_texts(rules: Sequence[Rule]) -> ir.StringValue:
     """One text of all rules that a row breaks. A list: a chain of 2,000 additions is too deep."""
     nothing = ibis.null("string")
-    return ibis.array([broken.ifelse(text, nothing) for broken, text in reasons]).join("; ")
+    return ibis.array([rule.broken.ifelse(rule.reason, nothing) for rule in rules]).join("; ")
+
+
+def _unique_rule(name: str, value: ir.Value, table: ir.Table) -> Rule:
+    said = ibis.literal(f"{name} is not unique")
+    return Rule(name, "unique", _not_unique(value, table), said)
 
 
 def _not_unique(value: ir.Value, table: ir.Table) -> ir.BooleanValue:
@@ -205,28 +218,25 @@ def _not_unique(value: ir.Value, table: ir.Table) -> ir.BooleanValue:
     return value.isin(several["value"])
 
 
-def _column_reasons(column: Column, table: ir.Table) -> list[_Reason]:
-    value = table[column.name]
-    reasons: list[_Reason] = []
+def _column_rules(column: Column, table: ir.Table) -> list[Rule]:
+    name, value = column.name, table[column.name]
+    rules: list[Rule] = []
     if column.required:
-        reasons.append((is_missing(column, value), ibis.literal(f"{column.name} is missing")))
-    text = (
-        ibis.literal(f"{column.name}: ")
-        + value.cast("string")
-        + f" is not allowed ({column.allowed_text()})"
-    )
+        said = ibis.literal(f"{name} is missing")
+        rules.append(Rule(name, "required", is_missing(column, value), said))
     if (wrong := broken(column, value)) is not None:
-        reasons.append((wrong, text))
+        allowed = column.allowed_text()
+        said = ibis.literal(f"{name}: ") + value.cast("string") + f" is not allowed ({allowed})"
+        rules.append(Rule(name, f"allowed: {allowed}", wrong, said))
     if column.unique:
-        repeated = _not_unique(clean_column(column, table), table)
-        reasons.append((repeated, ibis.literal(f"{column.name} is not unique")))
-    return reasons
+        rules.append(_unique_rule(name, clean_column(column, table), table))
+    return rules
 
 
-def _comparison_reason(rule: Comparison, table: ir.Table) -> _Reason:
+def _comparison_rule(rule: Comparison, table: ir.Table) -> Rule:
     """A rule between two columns; where a value is missing, that is told by itself."""
     holds = _COMPARE[rule.sign](table[rule.left], table[rule.right])
-    return ~holds, ibis.literal(f"{rule} does not hold")
+    return Rule(rule.left, str(rule), ~holds, ibis.literal(f"{rule} does not hold"))
 
 
 def _check_target(contract: Contract, table: ir.Table) -> None:

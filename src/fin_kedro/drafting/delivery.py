@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import operator
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,15 +11,9 @@ import pandas as pd
 from kedro.io import DatasetError
 
 from fin_kedro.contracts.files import DeliveredTable
-from fin_kedro.contracts.model import Column, Contract, ContractError
+from fin_kedro.contracts.model import Contract, ContractError
 from fin_kedro.contracts.reading import read_contract
-from fin_kedro.contracts.table_rules import broken, is_missing
-from fin_kedro.contracts.tables import check_structure, clean_column, split_rows
-
-COMPARE = {
-    "<=": operator.le, "<": operator.lt, ">=": operator.ge, ">": operator.gt,
-    "==": operator.eq, "!=": operator.ne,
-}  # fmt: skip
+from fin_kedro.contracts.tables import check_structure, rules_of, split_rows
 
 
 @dataclass(frozen=True)
@@ -94,20 +86,22 @@ def _rules(contract: Contract, bad: ir.Table) -> list[Refusal]:
 
     Rows that repeat a value are all among the refused ones, so they are found here, too.
     """
-    told = list(_conditions(contract, bad))
+    rules = rules_of(contract, bad)
     marked = bad.select(
-        **{f"b{i}": breaks.fill_null(False) for i, (_, _, breaks) in enumerate(told)},
-        **{f"v{i}": bad[column].cast("string") for i, (column, _, _) in enumerate(told)},
+        **{f"b{i}": rule.broken.fill_null(False) for i, rule in enumerate(rules)},
+        **{f"v{i}": bad[rule.column].cast("string") for i, rule in enumerate(rules)},
     )
     nothing = ibis.null("string")
-    counts = {f"n{i}": marked[f"b{i}"].sum() for i in range(len(told))}
+    counts = {f"n{i}": marked[f"b{i}"].sum() for i in range(len(rules))}
     examples = {
-        f"e{i}": marked[f"b{i}"].ifelse(marked[f"v{i}"], nothing).min() for i in range(len(told))
+        f"e{i}": marked[f"b{i}"].ifelse(marked[f"v{i}"], nothing).min() for i in range(len(rules))
     }
     found = marked.aggregate(**counts, **examples).execute().iloc[0]
     refusals = [
-        Refusal(column, rule, int(found[f"n{i}"]), _text(found[f"e{i}"]), contract.where(column))
-        for i, (column, rule, _) in enumerate(told)
+        Refusal(
+            r.column, r.told, int(found[f"n{i}"]), _text(found[f"e{i}"]), contract.where(r.column)
+        )
+        for i, r in enumerate(rules)
         if found[f"n{i}"]
     ]
     return sorted(refusals, key=lambda refusal: -refusal.rows)
@@ -115,23 +109,3 @@ def _rules(contract: Contract, bad: ir.Table) -> list[Refusal]:
 
 def _text(example: Any) -> str:
     return "" if pd.isna(example) else str(example)
-
-
-def _conditions(contract: Contract, bad: ir.Table) -> Iterator[tuple[str, str, Any]]:
-    """Column, rule in words, and whether a row breaks it."""
-    for column in contract.columns.values():
-        value = bad[column.name]
-        if column.required:
-            yield column.name, "required", is_missing(column, value)
-        if (breaks := broken(column, value)) is not None:
-            yield column.name, f"allowed: {column.allowed_text()}", breaks
-        if column.unique or column.role == "id":
-            yield column.name, "unique", _repeated(column, bad)
-    for rule in contract.comparisons:
-        holds = COMPARE[rule.sign](bad[rule.left], bad[rule.right])
-        yield rule.left, str(rule), ~holds
-
-
-def _repeated(column: Column, bad: ir.Table) -> ir.BooleanValue:
-    value = clean_column(column, bad)
-    return (value.count().over(ibis.window(group_by=value)) > 1) & value.notnull()

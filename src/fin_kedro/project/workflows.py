@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar, Literal, get_args
 
 import pydantic
@@ -12,6 +12,7 @@ from kedro.config import MissingConfigException
 
 from fin_kedro.parameters.places import ConfPlaces
 from fin_kedro.parameters.values import Word
+from fin_kedro.parameters.words import meant
 
 # Names of datasets, of pipelines and of the service, whose tag a bento has.
 NAME = re.compile(r"[a-z]([a-z0-9_]*[a-z0-9])?")
@@ -128,7 +129,7 @@ def _read(name: str, given: Any, places: ConfPlaces) -> Workflow:
         raise WorkflowError(f"{_place(places, name)}: {name} is {given!r}; it must have settings.")
     kind = given.get("kind")
     if kind not in KINDS:
-        was = f"kind {kind!r} is unknown{_meant(str(kind), KINDS)}"
+        was = f"kind {kind!r} is unknown{meant(str(kind), KINDS)}"
         if "kind" not in given:
             near = difflib.get_close_matches("kind", list(given), n=1)
             was = "kind is missing" + (f"; was it meant by {near[0]!r}?" if near else "")
@@ -153,13 +154,13 @@ def _said(model: type[_Strict], problem: Any) -> str:
     path = ".".join([*above, last])
     if problem["type"] == "extra_forbidden":
         allowed = _settings(model, above)
-        return f"{path!r} is unknown{_meant(last, allowed)}. Allowed: {', '.join(allowed)}"
+        return f"{path!r} is unknown{meant(last, allowed)}. Allowed: {', '.join(allowed)}"
     if problem["type"] == "missing":
         return f"{path!r} is missing"
     if last == "[key]":
         key = above[-1]
         words = get_args(Word)
-        return f"{path.removesuffix('.[key]')!r} is unknown{_meant(key, words)}. " + (
+        return f"{path.removesuffix('.[key]')!r} is unknown{meant(key, words)}. " + (
             f"Allowed: {', '.join(words)}"
         )
     return f"{path!r} is {problem['input']!r}: {problem['msg'].removeprefix('Value error, ')}"
@@ -175,8 +176,3 @@ def _settings(model: type[_Strict], path: Sequence[str]) -> list[str]:
 def _place(places: ConfPlaces, *path: str | int) -> str:
     """File and line of a setting, or of as much of its path as any file states."""
     return places.nearest([()], path) or places.own_file("workflows.yml")
-
-
-def _meant(given: str, allowed: Iterable[str]) -> str:
-    found = difflib.get_close_matches(given, list(allowed), n=1)
-    return f"; did you mean {found[0]!r}?" if found else ""
