@@ -6,15 +6,15 @@ a notebook that fails, hangs or kills its kernel is no other notebook's matter.
 
 from __future__ import annotations
 
-import ast
 import contextlib
 import threading
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from fin_kedro.seals.syntax_trees import one_syntax_tree_at_a_time
 from sealed_kernel.warm import IMPORTS, WarmHost, kernels, kill_kernels
 
 if TYPE_CHECKING:
@@ -102,7 +102,7 @@ def execute_many(
     with contextlib.ExitStack() as stack:
         if warm and len(tasks) > 1:
             stack.enter_context(WarmHost(imports, join=True))
-        stack.enter_context(_one_syntax_tree_at_a_time())
+        stack.enter_context(one_syntax_tree_at_a_time())
         return _run(tasks, min(workers, len(tasks) or 1))
 
 
@@ -126,26 +126,6 @@ def _task(job: Job, progress: Callable[[int, int], None] | None) -> Callable[[],
             return ReportResult("", "", [], {**error, **words})
 
     return run
-
-
-@contextlib.contextmanager
-def _one_syntax_tree_at_a_time() -> Iterator[None]:
-    """Let threads take turns at `ast.parse`, which reading parameters and gates needs.
-
-    CPython before 3.13 counts the depth of a tree per interpreter: two threads that build one at
-    the same time get "SystemError: AST constructor recursion depth mismatch" (gh-106905).
-    """
-    parse, turn = ast.parse, threading.RLock()
-
-    def parse_in_turn(*args: Any, **kwargs: Any) -> Any:
-        with turn:
-            return parse(*args, **kwargs)
-
-    ast.parse = parse_in_turn
-    try:
-        yield
-    finally:
-        ast.parse = parse
 
 
 _one_at_a_time = threading.Lock()

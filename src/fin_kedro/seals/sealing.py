@@ -6,9 +6,10 @@ import os
 import sys
 import time
 from collections.abc import Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,6 +23,7 @@ from fin_kedro.seals.modules import Sources, named_in
 from fin_kedro.seals.seal import DATASET, PATCH, make_seal
 from fin_kedro.seals.seal_entries import anchors
 from fin_kedro.seals.surroundings import LOCK, hash_seed, surroundings
+from fin_kedro.seals.syntax_trees import one_syntax_tree_at_a_time
 from fin_kedro.seals.withholding import screened
 from fin_kedro.storage.canonical import json_hash
 from fin_kedro.storage.dataset_state import DatasetState, DatasetStates, known_state
@@ -75,7 +77,10 @@ class RunRecord:
             self._parameters = self._resolved_parameters()
             self._environment = surroundings(self.root)
             self._check_key()
-            self._code = self._helper.submit(self._code_of, pipeline)
+            with ExitStack() as turns:
+                turns.enter_context(one_syntax_tree_at_a_time())
+                self._code = self._helper.submit(self._code_of, pipeline)
+                self._code.add_done_callback(partial(_end, turns.pop_all()))
 
     def _check_key(self) -> None:
         """A run whose end could not be signed is told so before it begins."""
@@ -276,6 +281,11 @@ def _is_parameter(name: str) -> bool:
 
 def _contents(step: Mapping[str, Mapping[str, DatasetState]]) -> dict[str, dict[str, str]]:
     return {d: {n: s.content for n, s in sorted(step[d].items())} for d in ("read", "written")}
+
+
+def _end(turns: ExitStack, _: Future[Any]) -> None:
+    """The code has been read: others may build syntax trees as they like."""
+    turns.close()
 
 
 def _mlflow_run_id() -> str | None:
