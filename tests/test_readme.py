@@ -125,7 +125,9 @@ def shape(line: str) -> str:
     line = re.sub(r"\b\d{4}-\d\d-\d\dT[\d.:]+Z?", "#", line)  # runs and times
     line = re.sub(r"\b(?=[0-9a-f]*\d)[0-9a-f]{12,64}\b", "#", line)  # digests and keys
     line = re.sub(r"-?\d(?:[\d.,]*\d)?", "#", line)
-    line = re.sub(r"\([A-Z_]+\)|, # warn\b", "", line)  # the group, and whether anything warned
+    line = re.sub(
+        r"\([A-Z_]+\)|, # attention\b", "", line
+    )  # the group, and whether anything warned
     line = re.sub(r"─+", "─", line)
     return " ".join(line.split())
 

@@ -19,9 +19,9 @@ from fin_kedro.checks.group_verdict import (
 )
 
 LIMITS: dict[str, dict[str, float]] = {
-    "FAI-AIR": {"min": 0.8, "warn_min": 0.9},
-    "FAI-OPPORTUNITY": {"max": 0.1, "warn_max": 0.05},
-    "FAI-CALIBRATION": {"max": 0.06, "warn_max": 0.03},
+    "FAI-AIR": {"min": 0.8, "attention_min": 0.9},
+    "FAI-OPPORTUNITY": {"max": 0.1, "attention_max": 0.05},
+    "FAI-CALIBRATION": {"max": 0.06, "attention_max": 0.03},
 }
 
 
@@ -40,11 +40,11 @@ def judged(groups: dict[str, tuple[int, float, float, float]], **changes: Any) -
         ((500, 0.70, 0.60, 0.79), "fail"),  # low, surely under the limit
         ((500, 0.79, 0.70, 0.89), "fail"),  # low, surely a difference
         ((500, 0.70, 0.45, 1.05), "not_judged"),  # low, perhaps by chance
-        ((500, 0.85, 0.75, 0.96), "warn"),  # surely a difference, perhaps beyond the limit
-        ((500, 0.85, 0.81, 0.89), "warn"),  # within the limit, beyond the warning
+        ((500, 0.85, 0.75, 0.96), "attention"),  # surely a difference, perhaps beyond the limit
+        ((500, 0.85, 0.81, 0.89), "attention"),  # within the limit, beyond the warning
         ((500, 0.95, 0.85, 1.06), "pass"),
         ((500, 0.95, 0.70, 1.20), "not_judged"),  # the rows cannot tell
-        ((79, 0.575, 0.40, 0.80), "warn"),  # few rows cannot fail, and do not pass unseen
+        ((79, 0.575, 0.40, 0.80), "attention"),  # few rows cannot fail, and do not pass unseen
         ((79, 0.575, 0.30, 1.10), "not_judged"),
     ],
     ids=str,
@@ -132,7 +132,7 @@ def test_identical_groups_seldom_fail_and_pass_once_there_are_rows() -> None:
         found = [verdict[code].status for verdict in few]
         assert found.count("fail") <= 4, "5 in 100 by chance: 5 of 24 once in 160 runs"
         assert found.count("not_judged") > 12
-        assert {verdict[code].status for verdict in many} <= {"pass", "warn"}
+        assert {verdict[code].status for verdict in many} <= {"pass", "attention"}
 
 
 def test_a_real_disparity_is_found() -> None:
@@ -155,4 +155,4 @@ def test_79_rows_with_a_low_ratio_are_not_silently_green() -> None:
         figures["FAI-AIR"], limits=LIMITS["FAI-AIR"], no_difference=1, smallest=100
     )
     assert found.value == pytest.approx((36 / 79) / 0.8)
-    assert (found.status, found.detail) == ("warn", "few against many (79 rows)")
+    assert (found.status, found.detail) == ("attention", "few against many (79 rows)")

@@ -34,8 +34,8 @@ def test_min_and_max_agree_with_comparison(value: float, limit: float) -> None:
 
 
 def test_warning_lies_inside_the_limit() -> None:
-    found = [status(value, max=0.25, warn_max=0.1) for value in (0.1, 0.11, 0.25, 0.26)]
-    assert found == ["pass", "warn", "warn", "fail"]
+    found = [status(value, max=0.25, attention_max=0.1) for value in (0.1, 0.11, 0.25, 0.26)]
+    assert found == ["pass", "attention", "attention", "fail"]
 
 
 @pytest.mark.parametrize("value", [None, math.nan, math.inf, -math.inf])
@@ -79,12 +79,12 @@ def test_what_is_not_judged_keeps_its_figure_and_says_what_is_missing() -> None:
 
 
 def test_not_judged_is_worse_than_a_pass_and_better_than_a_warning() -> None:
-    panel = Panel({"X": {"title": "x", "limits": {"max": 1, "warn_max": 0.5}}})
+    panel = Panel({"X": {"title": "x", "limits": {"max": 1, "attention_max": 0.5}}})
     panel.judge("X", 0.2)
     panel.decide("X", "not_judged", 2.0, part="b", detail="too few rows")
     assert overall(panel.verdicts) == "not_judged"
     panel.judge("X", 0.7, part="a")
-    assert overall(panel.verdicts) == "warn"
+    assert overall(panel.verdicts) == "attention"
     assert [v.code for v in order_verdicts(panel.verdicts)] == ["X-A", "X-B", "X"]
 
 
@@ -96,7 +96,7 @@ def test_records_round_trip_in_order(drawn: list[tuple[str, float | None, bool]]
     ]
     records = json.loads(json.dumps(to_records(verdicts), allow_nan=False))
     assert from_records(records) == order_verdicts(verdicts)
-    severity = ["fail", "warn", "pass"]
+    severity = ["fail", "attention", "pass"]
     places = [severity.index(record["status"]) for record in records]
     assert places == sorted(places)
 

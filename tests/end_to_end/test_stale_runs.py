@@ -58,7 +58,7 @@ print(json.dumps(found))
 EDITS: dict[str, dict[str, tuple[str, str]]] = {
     "nothing": {},
     "a parameter": {"conf/ci/parameters_credit.yml": ("depth: 4", "depth: 5")},
-    "a gate": {"conf/base/policy.yml": ("{min: 0.35, warn_min: 0.38}", "{min: 0.3}")},
+    "a gate": {"conf/base/policy.yml": ("{min: 0.35, attention_min: 0.38}", "{min: 0.3}")},
     "who may approve": {"conf/base/policy.yml": ("approval:\n", "approval:\n  # another word\n")},
     "a comment": {
         "src/fin_kedro/models/scorecard.py": (

@@ -253,6 +253,7 @@ def test_a_project_without_workflows_has_a_schema_of_its_own(tmp_path: Path) -> 
 POLICY = {
     "gates: {DIS-AUC: {limits: {mn: 1}}}": "gates.DIS-AUC.limits.mn is unknown; did you mean 'min'",
     "gates: {DIS-AUC: {limits: {min: high}}}": "limits.min is 'high'. Allowed: a number or null",
+    "gates: {STA-PSI: {limits: {warn_max: 1}}}": "warn_max is called attention_max now",
     "gates: {DIS-AUC: {gate: 1}}": "gates.DIS-AUC.gate is 1. Allowed: true or false",
     "gates: {DIS-AUK: {limits: {min: .6}}}": "DIS-AUK.title is missing",
     "gates: {CAL-SLOPE: {limits: {min: 2}}}": "min 2 is above max 1.2",

@@ -14,7 +14,7 @@ SCORE = dict.fromkeys(("auc", "ks", "brier", "average_precision"), FIGURE)
 DESK = {**SCORE, "card_precision_at_100": FIGURE, "recall_at_fpr_0.01": FIGURE}
 VERDICTS = {
     "verdicts": [
-        {"code": "FAI-AIR-SEX", "gate": True, "status": "warn", "value": 0.85},
+        {"code": "FAI-AIR-SEX", "gate": True, "status": "attention", "value": 0.85},
         {"code": "DIS-AUC", "gate": True, "status": "pass", "value": 0.8},
         {"code": "FAI-AIR-AGE", "gate": True, "status": "not_applicable", "value": None},
         {"code": "FAI-AIR-TOWN", "gate": True, "status": "not_judged", "value": 0.4},
@@ -61,7 +61,7 @@ def test_people_are_shown_with_their_lowest_impact_ratio(
     assert headings(lines) == ["model", "AUC", "KS", "Brier", "lowest AIR", "gates passed"]
     champion = next(line for line in lines if "champion *" in line)
     assert "0.500 [0.400, 0.600]" in champion
-    assert "0.850 (SEX)" in champion and "2/3, 1 warn, 1 not judged" in champion
+    assert "0.850 (SEX)" in champion and "2/3, 1 attention, 1 not judged" in champion
 
 
 def test_a_fraud_desk_is_shown_its_own_figures(capsys: pytest.CaptureFixture[str]) -> None:
@@ -69,5 +69,8 @@ def test_a_fraud_desk_is_shown_its_own_figures(capsys: pytest.CaptureFixture[str
     assert headings(lines) == ["model", "AUC", "AP", "CP@100", "recall at 1% FPR", "gates passed"]
     champion, scorecard = (next(x for x in lines if name in x) for name in ("champion *", "scorec"))
     assert champion.count("0.500 [0.400, 0.600]") == scorecard.count("0.500 [0.400, 0.600]") == 4
-    assert champion.rstrip().endswith("2/3, 1 warn, 1 not judged") and "warn" not in scorecard
+    assert (
+        champion.rstrip().endswith("2/3, 1 attention, 1 not judged")
+        and "attention" not in scorecard
+    )
     assert "…" not in champion, "nothing is cut off"

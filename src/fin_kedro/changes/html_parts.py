@@ -43,7 +43,7 @@ def html_leaves(leaves: Iterable[tuple[str, Any, Any]], what: str) -> str:
 
 
 def html_status(kind: str, word: str) -> str:
-    """A word in the colour of its kind: a status, or ``warn``."""
+    """A word in the colour of its kind: a status, or ``attention``."""
     return f'<span class="status {escape(kind)}">{escape(word)}</span>'
 
 

@@ -21,7 +21,7 @@ def figures_section(figures: Sequence[FigureChange], same: int) -> str:
         )
     rows = [
         (
-            html_status("warn", "outside") if f.outside else "",
+            html_status("attention", "outside") if f.outside else "",
             f"{escape(f.name)}",
             f"{escape(f.workflow)} {escape(f.model)}, {escape(f.part)}",
             number_words(f.before),

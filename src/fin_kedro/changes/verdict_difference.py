@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from fin_kedro.changes.runs import NOTEBOOK, Run, datasets_ending, read_json
-from fin_kedro.checks.verdict import SEVERITY
+from fin_kedro.checks.verdict import SEVERITY, of_today
 from fin_kedro.reports.record import RecordError, read_record
 
 
@@ -52,7 +52,7 @@ def compare_verdicts(runs: tuple[Run, Run]) -> tuple[tuple[VerdictChange, ...], 
 def _recorded(run: Run, name: str) -> list[dict[str, Any]]:
     """The verdicts of a run's report, or those that an executed notebook recorded."""
     if run.executed is None:
-        return list((run.load_json(name) or {}).get("verdicts", ()))
+        return [of_today(v) for v in (run.load_json(name) or {}).get("verdicts", ())]
     try:
         return read_record(read_json(run.executed))
     except RecordError:

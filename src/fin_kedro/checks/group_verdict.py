@@ -105,7 +105,7 @@ def judge_groups(
     worst = min(known.index, key=lambda name: (SEVERITY[statuses[name]], -far[name]))
     row, status = known.loc[worst], statuses[worst]
     words = f"too few rows: {row['told']}" if status == "not_judged" else str(row["told"])
-    if status in ("not_judged", "warn") and row["rows"] < smallest:
+    if status in ("not_judged", "attention") and row["rows"] < smallest:
         words += f" ({int(row['rows'])} rows)"
     unsure = known[beyond & (known["rows"] < smallest) & (known.index != worst)]
     listed = [f"{r['told']} {r['value']:.3g} ({int(r['rows'])} rows)" for _, r in unsure.iterrows()]
@@ -132,8 +132,8 @@ def _group_status(
     value, low, high = row["value"], row["low"], row["high"]
     sure = not low <= no_difference <= high
     if _beyond(row.to_frame().T, limits)[0]:
-        return "not_judged" if not sure else "fail" if large else "warn"
+        return "not_judged" if not sure else "fail" if large else "attention"
     if outside(low, high, limits, ("min", "max")) and large:
-        return "warn" if sure else "not_judged"
-    warned = outside(value, value, limits, ("warn_min", "warn_max")) and large
-    return "warn" if warned else "pass"
+        return "attention" if sure else "not_judged"
+    warned = outside(value, value, limits, ("attention_min", "attention_max")) and large
+    return "attention" if warned else "pass"

@@ -106,7 +106,7 @@ def policy_text(name: str, draft: Draft) -> str:
         "        limits: {min: 0.6, low_min: 0.55}",
         "        reason: Drafted; a model that ranks worse is hardly better than chance.",
         "      DIS-KS:",
-        "        limits: {min: 0.15, warn_min: 0.2}",
+        "        limits: {min: 0.15, attention_min: 0.2}",
         "        reason: Drafted; about what follows from an AUC of .6.",
     ]
     numbers = [g for g in draft.by_role("protected") if g.profile.quartiles]

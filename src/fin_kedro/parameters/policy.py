@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
 import pydantic
 from pydantic import Field
@@ -22,8 +22,16 @@ class Limits(Section):
     max: float | None = Field(None, description="The figure is at most this.")
     low_min: float | None = Field(None, description="The lower end of its interval.")
     high_max: float | None = Field(None, description="The upper end of its interval.")
-    warn_min: float | None = Field(None, description="Below, it asks for attention.")
-    warn_max: float | None = Field(None, description="Above, it asks for attention.")
+    attention_min: float | None = Field(None, description="Below, it asks for attention.")
+    attention_max: float | None = Field(None, description="Above, it asks for attention.")
+
+    @pydantic.model_validator(mode="before")
+    @classmethod
+    def _of_today(cls, said: Any) -> Any:
+        former = [key for key in ("warn_min", "warn_max") if isinstance(said, dict) and key in said]
+        if former:
+            raise ValueError(f"{former[0]} is called {former[0].replace('warn', 'attention')} now")
+        return said
 
     @pydantic.model_validator(mode="after")
     def _can_hold(self) -> Limits:

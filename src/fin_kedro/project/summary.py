@@ -158,10 +158,12 @@ def _lowest_air(verdicts: list[Mapping[str, Any]] | None) -> str:
 
 def _gates(verdicts: list[Mapping[str, Any]] | None) -> str:
     gates = [v for v in verdicts or [] if v["gate"] and v["status"] != "not_applicable"]
-    warned = sum(v["status"] == "warn" for v in verdicts or [])
+    warned = sum(v["status"] == "attention" for v in verdicts or [])
     unsure = sum(v["status"] == "not_judged" for v in gates)
-    passed = sum(v["status"] in ("pass", "warn") for v in gates)
-    others = (f", {warned} warn" if warned else "") + (f", {unsure} not judged" if unsure else "")
+    passed = sum(v["status"] in ("pass", "attention") for v in gates)
+    others = (f", {warned} attention" if warned else "") + (
+        f", {unsure} not judged" if unsure else ""
+    )
     return f"{passed}/{len(gates)}{others}"
 
 

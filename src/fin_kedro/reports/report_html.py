@@ -27,7 +27,7 @@ CONTENT_POLICY = "; ".join(
 )
 LABELS = {
     "pass": "pass",
-    "warn": "attention",
+    "attention": "attention",
     "fail": "fail",
     "not_judged": "not judged",
     "not_applicable": "not applicable",
@@ -96,7 +96,7 @@ def summarise(verdicts: Sequence[Mapping[str, Any]]) -> str:
     counts = Counter(verdict["status"] for verdict in gates)
     words = {
         "pass": "pass",
-        "warn": "need attention",
+        "attention": "need attention",
         "fail": "fail",
         "not_judged": "not judged",
         "not_applicable": "not applicable",
