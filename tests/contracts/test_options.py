@@ -258,9 +258,7 @@ REFUSALS: dict[str, tuple[dict[str, Any], str, str]] = {
         {"type_": "timestamp", "role": "ignored", "options": {"defaultTimezone": "Europe/Berlin"}},
         "defaultTimezone", "read as UTC",
     ),
-    "another name in the source": (
-        {"type_": "number", "physicalName": "w"}, "physicalName", "by its `name`",
-    ),
+    "no name in the file": ({"type_": "number", "physicalName": ""}, "physicalName", "is empty"),
     "a measure": ({"type_": "number", "semanticType": "measure"}, "semanticType", "only `column`"),
     "columns inside": (
         {"type_": "number", "properties": [{"name": "w"}]}, "properties:\n", "column of columns",

@@ -46,6 +46,7 @@ class Column:
     ``sign`` is the expected effect on the probability of the bad outcome: -1, 0 (none), +1.
     ``pattern`` is a regular expression found anywhere in a text, lengths count characters.
     ``unique`` binds the rows of a table, as the id does; a request has no other rows.
+    ``physical_name`` is what a delivered file calls it, where that is another name.
     ``line`` is where the column stands in the contract file (0 when unknown).
     """
 
@@ -75,6 +76,12 @@ class Column:
     max_length: int | None = None
     pattern: str | None = None
     unique: bool = False
+    physical_name: str = ""
+
+    @property
+    def delivered_as(self) -> str:
+        """The name of the column in a delivered file."""
+        return self.physical_name or self.name
 
     @property
     def is_number(self) -> bool:

@@ -68,8 +68,21 @@ def read_column(item: SchemaProperty, source: Source, steps: Steps) -> Column:
         pii=item.classification or "none",
         example=_example(item, source, steps),
         line=source.line(*steps),
+        physical_name=_physical_name(item, source, steps),
         **facts,
     )
+
+
+def _physical_name(item: SchemaProperty, source: Source, steps: Steps) -> str:
+    """What a file calls the column; empty where that is its name."""
+    stated = item.physicalName
+    if stated is not None and not stated:
+        where = source.where(*steps, "physicalName")
+        raise ContractError(
+            f"{where}, column {item.name}: physicalName is empty; write what the file calls the "
+            "column, or take the line away."
+        )
+    return "" if stated in (None, item.name) else str(stated)
 
 
 def read_custom(

@@ -11,6 +11,7 @@ import ibis.expr.types as ir
 
 from fin_kedro.contracts.cells import CellError, Notation, read_cells
 from fin_kedro.contracts.column import Column
+from fin_kedro.contracts.delivered_names import names_in_file, with_names_of
 from fin_kedro.contracts.model import Contract
 from fin_kedro.contracts.reading import read_contract
 from fin_kedro.storage.datasets import DeliveryError, TableDataset
@@ -39,9 +40,10 @@ class DeliveredTable(TableDataset):
         self._contract_path = contract
 
     def _read(self, path: Path) -> ir.Table:
-        if (self._file_format, self._connection_config["backend"]) != ("csv", "duckdb"):
-            return super()._read(path)
         contract = read_contract(self._contract_path)
+        in_file = names_in_file(path, self._file_format, self._load_args)
+        if (self._file_format, self._connection_config["backend"]) != ("csv", "duckdb"):
+            return with_names_of(contract, super()._read(path), in_file)
         asked = {k: v for k, v in self._load_args.items() if k not in _OURS}
         if guessed := [name for name in _GUESSED if name in asked]:
             raise DeliveryError(
@@ -49,6 +51,7 @@ class DeliveredTable(TableDataset):
                 "Take it away."
             )
         texts = self.connection.read_csv(path, **{**asked, "all_varchar": True})
+        texts = with_names_of(contract, texts, in_file)
         try:
             return read_cells(contract, texts, Notation.of(self._load_args))
         except CellError as error:
@@ -72,9 +75,9 @@ def _line_of(path: Path, column: Column, cell: str, load_args: dict[str, Any]) -
     with path.open(newline="", encoding=encoding, errors="replace") as file:
         reader = csv.reader(file, delimiter=str(load_args.get("delim", ","))[:1])
         header = next(reader, [])
-        if column.name not in header:
+        if column.delivered_as not in header:
             return 0
-        place = header.index(column.name)
+        place = header.index(column.delivered_as)
         for row in reader:
             if len(row) > place and row[place] == cell:
                 return reader.line_num

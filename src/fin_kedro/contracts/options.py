@@ -36,14 +36,13 @@ DOCUMENTATION = (
 )  # fmt: skip
 ENFORCED = (
     "name", "logicalType", "logicalTypeOptions", "required", "unique", "primaryKey",
-    "primaryKeyPosition", "enum", "examples", "customProperties", "quality",
+    "primaryKeyPosition", "enum", "examples", "customProperties", "quality", "physicalName",
 )  # fmt: skip
 # Refused where they state more than their default: the reason, and the way out.
 REFUSED = {
     "properties": "a column of columns is not read; deliver each as a column of its own",
     "items": "a list in a column is not read; deliver its parts as columns of their own",
     "map": "a map in a column is not read; deliver its parts as columns of their own",
-    "physicalName": "a column is read by its `name`; rename one of them to the other",
     "semanticType": "only `column` is a value of the table; deliver it as one",
 }
 _LARGEST_SINGLE = struct.unpack("<f", b"\xff\xff\x7f\x7f")[0]
@@ -86,7 +85,7 @@ def column_rules(item: SchemaProperty, source: Source, steps: tuple[Any, ...]) -
 def _refuse_others(item: SchemaProperty, source: Source, steps: tuple[Any, ...]) -> None:
     stated = item.model_dump(exclude_none=True)
     for name, why in REFUSED.items():
-        harmless = {"physicalName": item.name, "semanticType": "column"}.get(name)
+        harmless = {"semanticType": "column"}.get(name)
         if name in stated and stated[name] != harmless:
             raise ContractError(
                 f"{source.where(*steps, name)}, column {item.name}: {name} is not enforced here: "

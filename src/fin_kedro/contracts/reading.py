@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import re
+from collections import Counter
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -187,13 +188,28 @@ def _comparison(rule: DataQuality, columns: list[Column], where: str) -> Compari
 
 
 def _refuse_duplicates(columns: list[Column], path: Path) -> None:
-    names = [c.name for c in columns]
-    twice = sorted({n for n in names if names.count(n) > 1})
+    """Names that are taken: by another column, in the file, or by us."""
+    twice = sorted(name for name, times in Counter(c.name for c in columns).items() if times > 1)
     if twice:
         raise ContractError(f"{path}: columns stated twice: {', '.join(twice)}. Keep one of each.")
+    delivered = Counter(c.delivered_as for c in columns)
+    first: dict[str, str] = {}
     for column in columns:
+        where = f"{path}:{column.line}, column {column.name}"
+        other = first.setdefault(column.name.casefold(), column.name)
+        if other != column.name:
+            raise ContractError(
+                f"{where}: {other} and {column.name} differ in case only, and engines do not tell "
+                "case. Give one of them another `name`, and say what the file calls it: "
+                f"`physicalName: {column.delivered_as}`."
+            )
+        if delivered[column.delivered_as] > 1:
+            raise ContractError(
+                f"{where}: the file's column {column.delivered_as} is read by two columns. Keep "
+                "one of them."
+            )
         if column.name.casefold().startswith(RESERVED):
             raise ContractError(
-                f"{path}:{column.line}, column {column.name}: names that begin with {RESERVED!r} "
-                "are kept for columns of the platform's own. Rename the column."
+                f"{where}: names that begin with {RESERVED!r} are kept for columns of the "
+                "platform's own. Rename the column."
             )

@@ -302,7 +302,8 @@ def _explain(contract: Contract, table: ir.Table, errors: SchemaErrors) -> str:
     for column in contract.columns.values():
         where = contract.where(column.name)
         if column.name not in present:
-            sentences.append(f"column {column.name} is missing (stated at {where})")
+            called = f", called {column.physical_name} in the file," if column.physical_name else ""
+            sentences.append(f"column {column.name}{called} is missing (stated at {where})")
         elif not _fits(column, present[column.name]):
             sentences.append(
                 f"column {column.name} is of type {present[column.name]}, "

@@ -191,25 +191,37 @@ def suspicious_codes(values: Any, rows: Any) -> list[Code]:
 
 
 def _apart(values: Any, rows: Any, codes: Any, maybe: Any) -> list[Code]:
-    """Codes that lie apart from all values that are none."""
-    rest = values[~np.isin(values, codes) & ~np.isin(values, maybe)]
-    if len(rest) < 2:
-        return []
-    low, high = rest.min(), rest.max()
-    far = (high - low) * APART
+    """Codes that lie apart from all values that are none.
+
+    A single digit may be an ordinary value: of it, too, a longer code must lie apart.
+    """
+    numbers = values.dtype.kind != "M"
+    is_digit = (
+        (values > 0) & (values < 10) & (values % 1 == 0) if numbers else np.zeros(len(values), bool)
+    )
+    ordinary = ~np.isin(values, codes) & ~np.isin(values, maybe)
+    ranges = {True: _range(values[ordinary]), False: _range(values[ordinary | is_digit])}
     found = []
     for value, count in sorted(zip(values, rows, strict=True)):
-        single_digit = values.dtype.kind != "M" and 0 < value < 10
-        if count < (5 * FEWEST if single_digit else FEWEST):
+        single_digit = numbers and 0 < value < 10
+        known = ranges[single_digit]
+        if known is None or count < (5 * FEWEST if single_digit else FEWEST):
             continue
+        low, high = known
+        far = (high - low) * APART
         outside = value < low - far or value > high + far
-        below_zero = values.dtype.kind != "M" and value < 0 <= low
+        below_zero = numbers and value < 0 <= low
         if np.isin(value, codes) and (outside or below_zero):
             way = "apart from" if outside else "below zero, unlike"
             found.append(_code(value, count, not single_digit, f"{way} all other values"))
         elif np.isin(value, maybe) and below_zero:
             found.append(_code(value, count, False, "the only value below zero"))
     return found
+
+
+def _range(values: Any) -> tuple[Any, Any] | None:
+    """The ends of values that have a range."""
+    return (values.min(), values.max()) if len(values) > 1 else None
 
 
 def _heavy_end(values: Any, rows: Any) -> list[Code]:
