@@ -191,23 +191,20 @@ def suspicious_codes(values: Any, rows: Any) -> list[Code]:
 
 
 def _apart(values: Any, rows: Any, codes: Any, maybe: Any) -> list[Code]:
-    """Codes that lie apart from all values that are none.
-
-    A single digit may be an ordinary value: of it, too, a longer code must lie apart.
-    """
+    """Codes apart from all values that are none; a longer one from single digits, too."""
     numbers = values.dtype.kind != "M"
     is_digit = (
         (values > 0) & (values < 10) & (values % 1 == 0) if numbers else np.zeros(len(values), bool)
     )
     ordinary = ~np.isin(values, codes) & ~np.isin(values, maybe)
-    ranges = {True: _range(values[ordinary]), False: _range(values[ordinary | is_digit])}
+    rests = {True: values[ordinary], False: values[ordinary | is_digit]}
+    ranges = {one: (rest.min(), rest.max()) for one, rest in rests.items() if len(rest) > 1}
     found = []
     for value, count in sorted(zip(values, rows, strict=True)):
         single_digit = numbers and 0 < value < 10
-        known = ranges[single_digit]
-        if known is None or count < (5 * FEWEST if single_digit else FEWEST):
+        if single_digit not in ranges or count < (5 * FEWEST if single_digit else FEWEST):
             continue
-        low, high = known
+        low, high = ranges[single_digit]
         far = (high - low) * APART
         outside = value < low - far or value > high + far
         below_zero = numbers and value < 0 <= low
@@ -217,11 +214,6 @@ def _apart(values: Any, rows: Any, codes: Any, maybe: Any) -> list[Code]:
         elif np.isin(value, maybe) and below_zero:
             found.append(_code(value, count, False, "the only value below zero"))
     return found
-
-
-def _range(values: Any) -> tuple[Any, Any] | None:
-    """The ends of values that have a range."""
-    return (values.min(), values.max()) if len(values) > 1 else None
 
 
 def _heavy_end(values: Any, rows: Any) -> list[Code]:
