@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import ibis.expr.types as ir
 
+from fin_kedro.contracts.own_names import RESERVED
 from fin_kedro.features.history_intervals import by_sums, label_versions
 from fin_kedro.features.history_keys import KeyStatistics, int64
 from fin_kedro.features.history_range import by_range
@@ -47,7 +48,7 @@ def offline(
     rows = transactions
     compute = by_range if form == "range" else by_sums
     for number, key in enumerate(features.keys):
-        entity = KeyStatistics(features, key, f"_{number}")
+        entity = KeyStatistics(features, key, f"{RESERVED}{number}")
         if number:  # narrow tables joined by id: columns of other entities are not sorted along
             part = compute(entity, transactions, changes)
             part = part.select(*entity.names, **{entity.own("id_of"): features.id})

@@ -11,6 +11,7 @@ from typing import Any, TypeAlias
 import ibis
 import ibis.expr.types as ir
 
+from fin_kedro.contracts.own_names import RESERVED
 from fin_kedro.features.history_keys import (
     KeyStatistics,
     amount_of,
@@ -23,11 +24,11 @@ from fin_kedro.features.history_keys import (
 from fin_kedro.features.windows import EventFeatures, Statistic
 
 # %% auto #0
-__all__ = ['Change', 'TOLD', 'CHANGE', 'label_versions', 'corrected', 'by_sums']
+__all__ = ['Change', 'OF', 'TOLD', 'CHANGE', 'label_versions', 'corrected', 'by_sums']
 
 # %% ../../../notebooks/features/history_intervals.ipynb #4f8fcb66
 Change: TypeAlias = tuple[ir.Value, str, ir.Value]
-TOLD, CHANGE = "_told", "_change"
+OF, TOLD, CHANGE = (f"{RESERVED}{name}" for name in ("of", "told", "change"))
 
 
 def _interval(s: Statistic, begin: ir.Value, event: ir.Value, amount: ir.Value) -> list[Change]:
@@ -88,17 +89,17 @@ def _unnested(
 def label_versions(features: EventFeatures, transactions: ir.Table, labels: ir.Table) -> ir.Table:
     """Transactions, once for each moment at which they became, or ceased to be, a known fraud."""
     told = labels.select(
-        _of=labels[features.id],
+        **{OF: labels[features.id]},
         _order=labels[features.label_id],
         _fraud=int64(labels[features.label]),
         **{TOLD: labels[features.known]},
     )
-    each = ibis.window(group_by="_of", order_by=[TOLD, "_order"])
+    each = ibis.window(group_by=OF, order_by=[TOLD, "_order"])
     told = told.mutate(_next=told[TOLD].lead().over(each))
     told = told.filter(told._next.isnull() | (told._next > told[TOLD]))
     told = told.mutate(**{CHANGE: told._fraud - ibis.coalesce(told._fraud.lag().over(each), 0)})
-    told = told.filter(told[CHANGE] != 0).select("_of", TOLD, CHANGE)
-    return transactions.join(told, transactions[features.id] == told._of)
+    told = told.filter(told[CHANGE] != 0).select(OF, TOLD, CHANGE)
+    return transactions.join(told, transactions[features.id] == told[OF])
 
 # %% ../../../notebooks/features/history_intervals.ipynb #0352ed73
 def corrected(

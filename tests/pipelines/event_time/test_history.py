@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import ibis
 import pandas as pd
 import pytest
 
-from fin_kedro.contracts import Contract, ContractError
+from fin_kedro.contracts import Column, Contract, ContractError
 from fin_kedro.contracts.reading import read_contract
 from fin_kedro.features.fraud_statistics import fraud_statistics
-from fin_kedro.pipelines.event_time.history import compose_contract, quarantine_broken_labels
+from fin_kedro.pipelines.event_time.history import (
+    compose_contract,
+    compute_history,
+    quarantine_broken_labels,
+)
 from fin_kedro.simulation.card_transactions import Simulation
 from tests.conftest import ROOT
-from tests.pipelines.event_time.bank import BEGINS, FEATURES
+from tests.pipelines.event_time.bank import BEGINS, FEATURES, SPLIT
 
 
 def contracts() -> list[Contract]:
@@ -126,3 +131,45 @@ def test_history_has_every_transaction_once_in_order(
     world: Simulation, history: pd.DataFrame
 ) -> None:
     assert history["transaction_id"].tolist() == sorted(world.transactions["transaction_id"])
+
+
+OURS = ("report_us", "place", "happened", "early_fraud", "self", "_told", "_0_moment", "row")
+
+
+def test_columns_of_a_bank_may_be_called_as_those_made_on_the_way(
+    world: Simulation, history: pd.DataFrame
+) -> None:
+    places = range(len(world.transactions))
+    wide = world.transactions.copy()
+    wide[list(OURS)] = [[place] * len(OURS) for place in places]
+    told = world.labels.assign(final_fraud=7, reason="r")
+    made = compute_history(ibis.memtable(wide), ibis.memtable(told), FEATURES, SPLIT).execute()
+    pd.testing.assert_frame_equal(made[list(history)], history)
+    own = wide.set_index("transaction_id").loc[made["transaction_id"]]
+    assert all(made[name].tolist() == own[name].tolist() for name in OURS)
+    assert set(made["final_fraud"].dropna()) == {7}
+
+
+def test_a_report_may_have_a_reason_and_a_moment_of_its_own(world: Simulation) -> None:
+    names = ("reason", "happened")
+    extra = {name: Column(name=name, type="string") for name in names}
+    contract = replace(LABELS, columns={**LABELS.columns, **extra})
+    labels = world.labels.assign(reason="theirs", happened="then")
+    labels.loc[labels.index[0], "known_us"] = 1_000_000_000_000_000
+    accepted, broken, report = quarantine_broken_labels(
+        ibis.memtable(labels), contract, ibis.memtable(world.transactions), FEATURES,
+        {"largest_share": 1.0},
+    )  # fmt: skip
+    assert list(accepted.columns) == [*contract.columns]
+    (row,) = broken.execute().to_dict("records")
+    assert (row["reason"], row["happened"]) == ("theirs", "then")
+    assert row["fin_kedro__reason"] == "known before the transaction happened"
+    assert report["by_reason"] == {"known before the transaction happened": 1}
+
+
+def test_a_column_of_both_tables_is_refused(world: Simulation) -> None:
+    transactions, labels = contracts()
+    twin = Column(name="Amount_Cents", type="integer")
+    labels = replace(labels, columns={**labels.columns, twin.name: twin})
+    with pytest.raises(ContractError, match="Amount_Cents of the labels and amount_cents of"):
+        compose_contract(transactions, labels, FEATURES)

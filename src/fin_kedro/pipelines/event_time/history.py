@@ -12,8 +12,9 @@ from typing import Any
 import ibis
 import ibis.expr.types as ir
 
-from fin_kedro.contracts.model import Column, Contract
+from fin_kedro.contracts.model import Column, Contract, ContractError
 from fin_kedro.contracts.naming import named_object
+from fin_kedro.contracts.own_names import RESERVED, own_name
 from fin_kedro.contracts.tables import split_rows
 from fin_kedro.features.fingerprints import fingerprint
 from fin_kedro.features.history import offline
@@ -21,7 +22,8 @@ from fin_kedro.features.model_table import part_spans, quarantine_rows
 from fin_kedro.features.windows import EventFeatures, RowValue, Statistic
 
 # %% auto #0
-__all__ = ['SPECIFICATION', 'TOO_EARLY', 'event_features', 'compose_contract', 'quarantine_broken_labels', 'compute_history']
+__all__ = ['SPECIFICATION', 'TOO_EARLY', 'REPORTED', 'EARLY', 'FINAL', 'event_features', 'compose_contract',
+           'quarantine_broken_labels', 'compute_history']
 
 # %% ../../../../notebooks/pipelines/event_time/history.ipynb #1ffe9d00
 SPECIFICATION = "fin_kedro.features.fraud_statistics:fraud_statistics"
@@ -48,6 +50,7 @@ def compose_contract(
     made_by = fingerprint(specification)  # a service refuses to start on another specification
     outcome = labels_contract.columns[specification.label]
     columns = dict(transactions_contract.columns)
+    _refuse_shared(transactions_contract, labels_contract, specification)
     history: list[RowValue | Statistic] = [*specification.row_values, *specification.statistics]
     columns |= {made.name: _history_column(made) for made in history}
     columns[outcome.name] = replace(outcome, role="target", line=0)
@@ -58,6 +61,20 @@ def compose_contract(
         event=1,
         columns=columns,
     )
+
+
+def _refuse_shared(transactions: Contract, labels: Contract, features: EventFeatures) -> None:
+    """Both tables end in one: what a report tells may not bear the name of what a row tells."""
+    known = (features.id, features.label_id, features.known)
+    taken = {name.casefold(): name for name in transactions.columns}
+    for column in labels.columns.values():
+        other = taken.get(column.name.casefold())
+        if other and column.name not in known:
+            raise ContractError(
+                f"{labels.where(column.name)}: column {column.name} of the labels and {other} of "
+                f"the transactions ({transactions.where(other)}) would be one column. Give one of "
+                "them another `name`, with the file's own as `physicalName`."
+            )
 
 
 def _history_column(made: RowValue | Statistic) -> Column:
@@ -79,6 +96,8 @@ def _history_column(made: RowValue | Statistic) -> Column:
 
 # %% ../../../../notebooks/pipelines/event_time/history.ipynb #b7d1c0a2
 TOO_EARLY = "known before the transaction happened"
+# columns made on the way; no contract has names that begin so
+REPORTED, EARLY, FINAL = (f"{RESERVED}{name}" for name in ("reported", "early_", "final_"))
 
 
 def quarantine_broken_labels(
@@ -101,11 +120,14 @@ def quarantine_broken_labels(
     """
     specification = event_features(features)
     kept, broken = split_rows(labels_contract, labels)
-    happened = accepted_transactions.select(specification.id, happened=specification.event)
-    dated = kept.left_join(happened, specification.id).select(*kept.columns, "happened")
-    too_early = (dated[specification.known] < dated.happened).fill_null(False)
-    possible = dated.filter(~too_early).drop("happened")
-    impossible = dated.filter(too_early).drop("happened").mutate(reason=ibis.literal(TOO_EARLY))
+    when = f"{RESERVED}happened"
+    event = accepted_transactions[specification.event]
+    happened = accepted_transactions.select(specification.id, event.name(when))
+    dated = kept.left_join(happened, specification.id).select(*kept.columns, when)
+    too_early = (dated[specification.known] < dated[when]).fill_null(False)
+    possible = dated.filter(~too_early).drop(when)
+    reason = ibis.literal(TOO_EARLY).name(own_name("reason", labels_contract.columns))
+    impossible = dated.filter(too_early).drop(when).mutate(reason)
     return quarantine_rows(possible, broken.union(impossible), labels_contract, quarantine)
 
 # %% ../../../../notebooks/pipelines/event_time/history.ipynb #2a238393
@@ -131,28 +153,30 @@ def compute_history(
     specification = event_features(features)
     table = offline(specification, accepted_transactions, accepted_labels)
     begins = part_spans(split)["test"][0]
-    reports = accepted_labels.rename({"report_us": specification.known})
-    early = _latest(reports.filter(reports.report_us < begins), specification, "early")
-    final = _latest(reports, specification, "final")
+    reports = accepted_labels.rename({REPORTED: specification.known})
+    early = _latest(reports.filter(reports[REPORTED] < begins), specification, EARLY)
+    final = _latest(reports, specification, FINAL)
     joined = table.left_join(early, specification.id).drop(f"{specification.id}_right")
     joined = joined.left_join(final, specification.id).drop(f"{specification.id}_right")
     learned_from = joined[specification.known] < begins
-    told = [c.removeprefix("final_") for c in final.columns if c != specification.id]
+    told = [c.removeprefix(FINAL) for c in final.columns if c != specification.id]
     outcome = {
-        name: learned_from.ifelse(joined[f"early_{name}"], joined[f"final_{name}"]) for name in told
+        name: learned_from.ifelse(joined[EARLY + name], joined[FINAL + name]) for name in told
     }
     outcome[specification.label] = outcome[specification.label].fill_null(0)
-    return joined.select(*table.columns, **outcome).order_by(specification.id)
+    made = [value.name(name) for name, value in outcome.items()]
+    return joined.select(*table.columns, *made).order_by(specification.id)
 
 
 def _latest(reports: ir.Table, specification: EventFeatures, prefix: str) -> ir.Table:
     """The latest report of each transaction, its columns under a prefix."""
     newest = ibis.window(
         group_by=specification.id,
-        order_by=[ibis.desc("report_us"), ibis.desc(specification.label_id)],
+        order_by=[ibis.desc(REPORTED), ibis.desc(specification.label_id)],
     )
-    ranked = reports.mutate(place=ibis.row_number().over(newest))
-    kept = ranked.filter(ranked["place"] == 0)
-    left_out = (specification.id, specification.label_id, "report_us", "place")
-    told = {f"{prefix}_{name}": kept[name] for name in kept.columns if name not in left_out}
-    return kept.select(specification.id, **told)
+    place = f"{RESERVED}place"
+    ranked = reports.mutate(ibis.row_number().over(newest).name(place))
+    kept = ranked.filter(ranked[place] == 0)
+    left_out = (specification.id, specification.label_id, REPORTED, place)
+    told = [kept[name].name(prefix + name) for name in kept.columns if name not in left_out]
+    return kept.select(specification.id, *told)
