@@ -319,23 +319,30 @@ def _tables(text: str) -> Iterator[set[str]]:
 # --- what a project knows --------------------------------------------------------------------
 
 
-def project_screen(folder: Path) -> Screen:
-    """The screen of the project that `folder` lies in: its contracts and this machine's secrets."""
+def project_screen(folder: Path, contracts: Iterable[Path] | None = None) -> Screen:
+    """The screen of the project that `folder` lies in: its contracts and this machine's secrets.
+
+    `contracts`: those that count; by default every one of every conf environment.
+    """
     project = next((p for p in (folder, *folder.parents) if (p / "conf").is_dir()), None)
-    personal = personal_columns(project) if project else {}
+    personal = personal_columns(project, contracts) if project else {}
     return Screen(personal=personal, values={"a secret of this machine": known_secrets(project)})
 
 
-def personal_columns(project: Path) -> dict[str, str]:
+def personal_columns(project: Path, contracts: Iterable[Path] | None = None) -> dict[str, str]:
     """Column name -> class, of every column that a data contract of the project classifies."""
-    return {column["name"]: column["classification"] for column in classified_columns(project)}
+    found = classified_columns(project, contracts)
+    return {column["name"]: column["classification"] for column in found}
 
 
-def classified_columns(project: Path) -> list[dict[str, Any]]:
+def classified_columns(
+    project: Path, contracts: Iterable[Path] | None = None
+) -> list[dict[str, Any]]:
     """Every column with a class, as the project's contracts (ODCS) describe it."""
+    all_of_them = project.glob("conf/*/contracts/*.odcs.yaml")
     tables = (
         table
-        for path in sorted(project.glob("conf/*/contracts/*.odcs.yaml"))
+        for path in sorted(all_of_them if contracts is None else contracts)
         for table in _parsed(path.read_text("utf-8")).get("schema") or []
     )
     return [

@@ -65,3 +65,21 @@ def test_without_data_there_is_nothing_to_look_for(bank: Path) -> None:
 def test_codes_and_numbers_are_not_read(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("fin_kedro.reports.screening.personal_values", None)
     assert report_screen(ROOT).personal["SEX"] == "protected"
+
+
+def test_of_an_environment_its_own_contracts_count(bank: Path) -> None:
+    write(bank)
+    other = yaml.safe_load((bank / "conf/base/contracts/clients.odcs.yaml").read_text())
+    for column in other["schema"][0]["properties"]:
+        column["classification"] = "personal"  # a data set in which every column is
+    own = bank / "conf/own"
+    (own / "contracts").mkdir(parents=True)
+    (own / "contracts/clients.odcs.yaml").write_text(yaml.safe_dump(other))
+    assert "NOTE" in report_screen(bank).personal  # no environment: any of them may be meant
+    base = report_screen(bank, "base")
+    assert "NOTE" not in base.personal and base.personal["NAME"] == "personal"
+    assert base.kinds("approved: Ada Lovelace") == {"value of NAME (personal)"}
+    entry = yaml.safe_load((bank / "conf/base/catalog.yml").read_text())["clients"]
+    entry["validator"]["options"]["contract"] = "conf/own/contracts/clients.odcs.yaml"
+    (own / "catalog.yml").write_text(yaml.safe_dump({"clients": entry}))
+    assert report_screen(bank, "own").personal["NOTE"] == "personal"

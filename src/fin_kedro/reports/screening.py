@@ -21,11 +21,36 @@ def report_screen(project: Path, env: str | None = None) -> Screen:
 
     Values are looked for where a contract classifies a column of free text, such as a name: what
     a code or a number says is no secret by itself. Reads those columns of the newest data.
+
+    Of an environment its own contracts count: those that its catalog names. What another data set
+    calls personal may be an ordinary column here. Without one, every contract counts.
     """
-    screen = project_screen(project)
-    if not any(_is_free_text(column) for column in classified_columns(project)):
+    contracts = None if env is None else _contracts(project, env)
+    screen = project_screen(project, contracts)
+    if not any(_is_free_text(column) for column in classified_columns(project, contracts)):
         return screen
     return replace(screen, values={**screen.values, **personal_values(project, env)})
+
+
+def _contracts(project: Path, env: str) -> list[Path]:
+    """The contracts that an environment's catalog names, in whatever place of an entry."""
+    found = {text for text in _texts(project_config(project, env)["catalog"]) if _is_one(text)}
+    return [project / path for path in sorted(found) if (project / path).is_file()]
+
+
+def _is_one(text: str) -> bool:
+    return text.endswith((".odcs.yaml", ".odcs.yml"))
+
+
+def _texts(content: Any) -> Iterator[str]:
+    if isinstance(content, Mapping):
+        for value in content.values():
+            yield from _texts(value)
+    elif isinstance(content, list):
+        for value in content:
+            yield from _texts(value)
+    elif isinstance(content, str):
+        yield content
 
 
 def _is_free_text(column: Mapping[str, Any]) -> bool:
