@@ -75,6 +75,14 @@ def test_entries_are_written_out_for_each_workflow_of_a_kind(project: Path) -> N
     }  # fmt: skip
 
 
+def test_a_contract_outside_the_project_stays_where_it_is(project: Path) -> None:
+    elsewhere = "loans: {applications: {contract: /bank/contracts/a.odcs.yaml}}"
+    (project / "conf/own/workflows.yml").write_text(elsewhere)
+    (project / "conf/own/catalog.yml").unlink()
+    rows = project_config(project, env="own")["catalog"]["loans.rows"]
+    assert rows["contract"] == "/bank/contracts/a.odcs.yaml"
+
+
 def test_an_entry_under_its_full_name_replaces_what_would_be_written_out(project: Path) -> None:
     catalog = project_config(project, env="own")["catalog"]
     assert catalog["loans.rows"] == {"type": "mine"}

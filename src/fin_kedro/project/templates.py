@@ -5,6 +5,7 @@ Kedro's dataset factories know a placeholder by the name it stands in; here it h
 
 from __future__ import annotations
 
+import posixpath
 import re
 import string
 from collections.abc import Mapping, Sequence
@@ -95,11 +96,14 @@ def _text(text: str, workflow: Workflow) -> Any:
     one = _ONE_FIELD.fullmatch(text)
     if one is not None:
         return _plain(_declared(one[1], workflow))
-    parts = string.Formatter().parse(text)
-    return "".join(
-        words + ("" if field is None else str(_declared(field, workflow)))
-        for words, field, _, _ in parts
-    )
+    made = ""
+    for words, field, _, _ in string.Formatter().parse(text):
+        made += words
+        if field is not None:
+            declared = str(_declared(field, workflow))
+            # below a folder a path is joined: an absolute one stays as it is declared
+            made = posixpath.join(made, declared) if made.endswith("/") else made + declared
+    return made
 
 
 def _declared(field: str, workflow: Workflow) -> Any:

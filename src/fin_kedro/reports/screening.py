@@ -34,8 +34,8 @@ def report_screen(project: Path, env: str | None = None) -> Screen:
 
 def _contracts(project: Path, env: str) -> list[Path]:
     """The contracts that an environment's catalog names, in whatever place of an entry."""
-    found = {text for text in _texts(project_config(project, env)["catalog"]) if _is_one(text)}
-    return [project / path for path in sorted(found) if (project / path).is_file()]
+    named = filter(_is_one, _texts(project_config(project, env)["catalog"]))
+    return sorted({path for text in named if (path := (project / text).resolve()).is_file()})
 
 
 def _is_one(text: str) -> bool:
