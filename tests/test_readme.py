@@ -125,9 +125,8 @@ def shape(line: str) -> str:
     line = re.sub(r"\b\d{4}-\d\d-\d\dT[\d.:]+Z?", "#", line)  # runs and times
     line = re.sub(r"\b(?=[0-9a-f]*\d)[0-9a-f]{12,64}\b", "#", line)  # digests and keys
     line = re.sub(r"-?\d(?:[\d.,]*\d)?", "#", line)
-    line = re.sub(
-        r"\([A-Z_]+\)|, # attention\b", "", line
-    )  # the group, and whether anything warned
+    # the group, and whether anything asks for attention or could not be judged
+    line = re.sub(r"\([A-Z_]+\)|, # (?:attention|not judged)\b", "", line)
     line = re.sub(r"─+", "─", line)
     return " ".join(line.split())
 

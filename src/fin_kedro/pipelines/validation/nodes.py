@@ -46,6 +46,7 @@ def write_validation_report(
             "versions": dict(run_context["versions"]),
             "bootstrap_replicates": report["bootstrap_replicates"],
             "seed": report["seed"],
+            "as_of": str(report.get("as_of") or ""),
             "detection": dict(detection or {}),
         },
         timeout=report["timeout"],
