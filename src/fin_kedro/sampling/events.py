@@ -98,9 +98,21 @@ def learn_events(
     bad = of_event.fillna("").str.endswith("1")
     again = ordered[names.known] - told[names.known].shift()
     return EventShape(
-        wide=learn_columns(tables.wide, wide, bad.astype(float)),
+        wide=without_gap(learn_columns(tables.wide, wide, bad.astype(float)), DELAY),
         entities={name: _entities(transactions[name], bad) for name in tables.entities},
         again=learn_marginal(again.dropna(), nominal=False),
+    )
+
+
+def without_gap(shape: Shape, name: str) -> Shape:
+    """A shape in which every drawn row has a value of a column; others tell whether it is used."""
+    names = [*shape.columns, *("gap of " + gap for gap in shape.gaps)]
+    kept = [place for place, of in enumerate(names) if of != f"gap of {name}"]
+    return Shape(
+        rows=shape.rows,
+        columns=shape.columns,
+        gaps={gap: marginal for gap, marginal in shape.gaps.items() if gap != name},
+        correlation=tuple(tuple(shape.correlation[i][j] for j in kept) for i in kept),
     )
 
 
@@ -114,7 +126,7 @@ def _entities(values: pd.Series, bad: pd.Series) -> Entities:
 
 def stated_events(tables: EventTables, span: tuple[str, str]) -> EventShape:
     """Events that the contracts alone allow, on the days of a span."""
-    shape = stated_shape(tables.wide, None, None, span)
+    shape = without_gap(stated_shape(tables.wide, None, None, span), DELAY)
     first, last = (pd.Timestamp(day).value // 1000 // DAY for day in span)
     stretch = {
         ON: (first, last), DELAY: (DAY, 5 * DAY), AT: (0, DAY - 1),
@@ -125,7 +137,7 @@ def stated_events(tables: EventTables, span: tuple[str, str]) -> EventShape:
     }
     told[LATE] = Marginal(atoms=((0.0, 1.0),))
     told[REPORTS] = Marginal(atoms=((None, 1 - BAD), ("1", BAD)))
-    order = [*shape.columns, *(g for g in shape.gaps if g != DELAY)]
+    order = [*shape.columns, *shape.gaps]
     matrix = np.eye(len(order))
     own = [c for c in tables.wide if c.name not in MADE and c.role == "feature"]
     for column in own:
@@ -134,7 +146,7 @@ def stated_events(tables: EventTables, span: tuple[str, str]) -> EventShape:
     wide = Shape(
         rows=0,
         columns={name: told.get(name, marginal) for name, marginal in shape.columns.items()},
-        gaps={name: marginal for name, marginal in shape.gaps.items() if name != DELAY},
+        gaps=shape.gaps,
         correlation=tuple(tuple(float(c) for c in row) for row in matrix),
     )
     even = Marginal(knots=((0.0, 1.0), (1.0, 2.0 * EVENTS)), decimals=0)

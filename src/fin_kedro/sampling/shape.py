@@ -104,11 +104,15 @@ def _knots(ordered: np.ndarray) -> tuple[tuple[float, float], ...]:
     if rows < 4 * FEWEST:
         mean, half = float(ordered.mean()), float(ordered.std() * 3**0.5)
         return (0.0, _short(mean - half)), (1.0, _short(mean + half))
-    blocks = min(BLOCKS, rows // FEWEST - 2)
-    inner = np.linspace(FEWEST, rows - FEWEST, blocks + 1).astype(int)
-    edges = [0, *inner, rows]
+    tail = [FEWEST]  # rows from an end on: 10, then 20 more, 40 more, up to a usual block
+    while (tail[-1] + FEWEST) * BLOCKS < rows:
+        tail.append(2 * tail[-1] + FEWEST)
+    blocks = min(BLOCKS, (rows - 2 * tail[-1]) // FEWEST)
+    inner = np.linspace(tail[-1], rows - tail[-1], blocks + 1).astype(int)
+    edges = [0, *tail[:-1], *inner, *(rows - n for n in reversed(tail[:-1])), rows]
     return tuple(
-        (float((a + b) / 2 / rows), _short(float(ordered[a:b].mean()))) for a, b in pairwise(edges)
+        (float((a + b) / 2 / rows), _short(float(ordered[a:b].mean())))
+        for a, b in pairwise(edges)
     )
 
 
@@ -117,9 +121,7 @@ def _short(value: float) -> float:
 
 
 def _decimals(values: np.ndarray) -> int | None:
-    near = (
-        d for d in range(DIGITS + 1) if np.allclose(values, values.round(d), rtol=1e-15, atol=0)
-    )
+    near = (d for d in range(DIGITS + 1) if np.allclose(values, values.round(d), rtol=1e-15, atol=0))
     return next(near, None)
 
 # %% ../../../notebooks/sampling/shape.ipynb #5887ab39
