@@ -19,7 +19,7 @@ __all__ = ["contract_group"]
 
 @click.group(name="contract")
 def contract_group() -> None:
-    """Draft a contract, check a file by one, or sample rows that keep one."""
+    """Draft a contract, check or sample rows by one."""
 
 
 @contract_group.command()

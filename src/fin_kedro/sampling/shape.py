@@ -111,8 +111,7 @@ def _knots(ordered: np.ndarray) -> tuple[tuple[float, float], ...]:
     inner = np.linspace(tail[-1], rows - tail[-1], blocks + 1).astype(int)
     edges = [0, *tail[:-1], *inner, *(rows - n for n in reversed(tail[:-1])), rows]
     return tuple(
-        (float((a + b) / 2 / rows), _short(float(ordered[a:b].mean())))
-        for a, b in pairwise(edges)
+        (float((a + b) / 2 / rows), _short(float(ordered[a:b].mean()))) for a, b in pairwise(edges)
     )
 
 
@@ -121,7 +120,9 @@ def _short(value: float) -> float:
 
 
 def _decimals(values: np.ndarray) -> int | None:
-    near = (d for d in range(DIGITS + 1) if np.allclose(values, values.round(d), rtol=1e-15, atol=0))
+    near = (
+        d for d in range(DIGITS + 1) if np.allclose(values, values.round(d), rtol=1e-15, atol=0)
+    )
     return next(near, None)
 
 # %% ../../../notebooks/sampling/shape.ipynb #5887ab39
