@@ -22,7 +22,7 @@ from fin_kedro.sampling.shape import (
     draw_table,
     learn_marginal,
 )
-from fin_kedro.sampling.stated import stated_shape
+from fin_kedro.sampling.stated import stated_shape, with_stated
 from fin_kedro.sampling.tables import accepted_rows, fresh_column
 
 # Columns of the wide table beside those of the transaction itself
@@ -97,8 +97,9 @@ def learn_events(
     })  # fmt: skip
     bad = of_event.fillna("").str.endswith("1")
     again = ordered[names.known] - told[names.known].shift()
+    learnt = learn_columns(tables.wide, wide, bad.astype(float))
     return EventShape(
-        wide=without_gap(learn_columns(tables.wide, wide, bad.astype(float)), DELAY),
+        wide=with_stated(without_gap(learnt, DELAY), tables.wide),
         entities={name: _entities(transactions[name], bad) for name in tables.entities},
         again=learn_marginal(again.dropna(), nominal=False),
     )

@@ -104,15 +104,40 @@ def _knots(ordered: np.ndarray) -> tuple[tuple[float, float], ...]:
     if rows < 4 * FEWEST:
         mean, half = float(ordered.mean()), float(ordered.std() * 3**0.5)
         return (0.0, _short(mean - half)), (1.0, _short(mean + half))
-    tail = [FEWEST]  # rows from an end on: 10, then 20 more, 40 more, up to a usual block
+    found: list[tuple[float, float]] = []
+    for a, b in pairwise(_pieces(ordered)):
+        if ordered[a] == ordered[b - 1] and b - a >= FEWEST:  # one number: a flat piece
+            ends = [(a, a), (b, b)]
+        else:
+            ends = list(pairwise(_edges(a, b)))
+        means = (ordered[i:j].mean() if i < j else ordered[a] for i, j in ends)
+        found += [
+            (float((i + j) / 2 / rows), _short(float(mean)))
+            for (i, j), mean in zip(ends, means, strict=True)
+        ]
+    return tuple(found)
+
+
+def _pieces(ordered: np.ndarray) -> list[int]:
+    """Where the numbers that fill a block alone begin and end."""
+    _, rows = np.unique(ordered, return_counts=True)
+    ends = np.cumsum(rows)
+    heavy = rows >= max(FEWEST, len(ordered) / BLOCKS)
+    return sorted({0, len(ordered), *ends[heavy].tolist(), *(ends - rows)[heavy].tolist()})
+
+
+def _edges(start: int, end: int) -> list[int]:
+    """Edges of blocks: 10 rows at either end, then 20 more, 40 more, up to a usual block."""
+    rows = end - start
+    if rows < 4 * FEWEST:
+        return [start, end] if rows >= FEWEST else []
+    tail = [FEWEST]
     while (tail[-1] + FEWEST) * BLOCKS < rows:
         tail.append(2 * tail[-1] + FEWEST)
     blocks = min(BLOCKS, (rows - 2 * tail[-1]) // FEWEST)
-    inner = np.linspace(tail[-1], rows - tail[-1], blocks + 1).astype(int)
+    inner = np.linspace(tail[-1], rows - tail[-1], blocks + 1).astype(int).tolist()
     edges = [0, *tail[:-1], *inner, *(rows - n for n in reversed(tail[:-1])), rows]
-    return tuple(
-        (float((a + b) / 2 / rows), _short(float(ordered[a:b].mean()))) for a, b in pairwise(edges)
-    )
+    return [start + edge for edge in edges]
 
 
 def _short(value: float) -> float:
@@ -175,15 +200,22 @@ def scores(marginal: Marginal, values: pd.Series) -> np.ndarray:
         Scores [n]; NaN where the value is too rare to have a place.
     """
     if marginal.knots:
-        rank = values.astype(float).rank()
-        return norm.ppf((rank - 0.5) / max(int(values.notna().sum()), 1))
+        numbers = values.astype(float)
+        rows = max(int(numbers.notna().sum()), 1)
+        return _mean_between((numbers.rank(method="min") - 1) / rows,
+                             numbers.rank(method="max") / rows)  # fmt: skip
     found = np.full(len(values), np.nan)
     ends = marginal.ends
-    for (value, _), start, end in zip(marginal.atoms, [0.0, *ends[:-1]], ends, strict=True):
+    for (value, _), start, end in zip(marginal.atoms, [0.0, *ends][:-1], ends, strict=True):
         here = (values.isna() if value is None else values == value).to_numpy(bool)
-        below, above = norm.pdf(norm.ppf([start, end]))
-        found[here] = (below - above) / (end - start)
+        found[here] = _mean_between(start, end)
     return found
+
+
+def _mean_between(start: Any, end: Any) -> np.ndarray:
+    """The mean of a standard normal variable between two of its quantiles."""
+    start, end = np.asarray(start, float), np.asarray(end, float)
+    return (norm.pdf(norm.ppf(start)) - norm.pdf(norm.ppf(end))) / (end - start)
 
 
 def latent_correlation(of_columns: np.ndarray) -> np.ndarray:
@@ -199,7 +231,8 @@ def latent_correlation(of_columns: np.ndarray) -> np.ndarray:
     there = np.isfinite(of_columns)
     known = np.where(there, of_columns, 0.0)
     both = there.astype(float) @ there.T
-    together = known @ known.T / np.maximum(both, 1)
+    means = known @ there.T / np.maximum(both, 1)  # of the row's column, where both are there
+    together = known @ known.T / np.maximum(both, 1) - means * means.T
     own = np.diag(together).copy()
     own[own < 1e-9] = np.inf  # one value only: nothing goes with it
     found = np.clip(together / np.outer(own, own), -LARGEST, LARGEST)

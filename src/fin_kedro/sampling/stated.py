@@ -56,6 +56,18 @@ def stated_shape(
     return Shape(rows=0, columns=of_columns, gaps=of_gaps, correlation=rows)
 
 
+def with_stated(shape: Shape, columns: Sequence[Column]) -> Shape:
+    """A shape in which columns that too few rows tell of are as their contract states them."""
+    empty = [c for c in columns if not (shape.columns[c.name].atoms or shape.columns[c.name].knots)]
+    stated = {c.name: stated_shape([c], None, None).columns[c.name] for c in empty}
+    return Shape(
+        rows=shape.rows,
+        columns={**shape.columns, **stated},
+        gaps=shape.gaps,
+        correlation=shape.correlation,
+    )
+
+
 def _special(column: Column, codes: Sequence[Any]) -> dict[Any, float]:
     found: dict[Any, float] = dict.fromkeys(codes, CODE)
     return found if column.required else {**found, None: MISSING}

@@ -22,7 +22,7 @@ from fin_kedro.sampling.columns import (
 )
 from fin_kedro.sampling.fresh import fresh_ids, is_like_an_id
 from fin_kedro.sampling.shape import Shape, draw_table
-from fin_kedro.sampling.stated import SPAN, stated_shape
+from fin_kedro.sampling.stated import SPAN, stated_shape, with_stated
 
 ROUNDS = 25  # of drawing rows anew for those that the contract refuses
 _TYPES = {"integer": "int64", "number": "float64"}
@@ -40,7 +40,8 @@ def learn_table(contract: Contract, frame: pd.DataFrame) -> Shape:
     if contract.has_target:
         said = as_statistics_take_it(contract.target, frame[contract.target.name])
         outcome = (said == contract.event).astype(float).where(said.notna())
-    return learn_columns(learnt_columns(contract), frame, outcome)
+    columns = learnt_columns(contract)
+    return with_stated(learn_columns(columns, frame, outcome), columns)
 
 
 def stated_table(contract: Contract, span: tuple[str, str] = SPAN) -> Shape:
