@@ -36,7 +36,8 @@ RULES: dict[str, list[dict[str, Any]]] = {
 }  # fmt: skip
 IDS: list[dict[str, Any]] = [
     {"type": "integer"}, {"type": "integer", "minimum": 1000, "multiple_of": 10},
-    {"type": "string"}, {"type": "string", "pattern": "^[A-Z]{3}\\d{6}$"}, {"type": "string", "min_length": 12},
+    {"type": "string"}, {"type": "string", "pattern": "^[A-Z]{3}\\d{6}$"},
+    {"type": "string", "min_length": 12},
 ]  # fmt: skip
 TARGETS: list[dict[str, Any]] = [
     {"type": "integer", "allowed": (0, 1)}, {"type": "string", "allowed": ("good", "bad")},

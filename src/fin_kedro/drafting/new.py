@@ -34,14 +34,20 @@ FRAUD_COSTS = {
 }  # fmt: skip
 
 
-# Limits of the embedded world that a table of some tens of frauds cannot be held to.
-SMALL_WORLD: dict[str, dict[str, float]] = {
-    "CAL-ECE": {"max": 0.02, "attention_max": 0.01},
-    "DET-AP": {"min": 0.05, "low_min": 0.02},
-    "DET-CARD": {"min": 0.0, "attention_min": 0.02},
-    "DET-MONEY": {"min": 0.1, "low_min": 0.0},
-    "DET-RECALL": {"min": 0.05, "attention_min": 0.1},
-    "DIS-CHAMPION": {"min": -0.05, "low_min": -0.15},
+# Limits beside those of a draft that the embedded tables reach, and a small one cannot be held to.
+LIMITS: dict[str, dict[str, dict[str, float]]] = {
+    "static": {
+        "DIS-CHAMPION": {"min": -0.02, "low_min": -0.05},
+        "CAL-ECE": {"max": 0.05, "attention_max": 0.04},
+    },
+    "event_time": {
+        "DIS-CHAMPION": {"min": -0.05, "low_min": -0.15},
+        "CAL-ECE": {"max": 0.02, "attention_max": 0.01},
+        "DET-AP": {"min": 0.05, "low_min": 0.02},
+        "DET-CARD": {"min": 0.0, "attention_min": 0.02},
+        "DET-MONEY": {"min": 0.1, "low_min": 0.0},
+        "DET-RECALL": {"min": 0.05, "attention_min": 0.1},
+    },
 }
 
 
@@ -205,15 +211,13 @@ def _days(first: dt.date) -> list[str]:
 
 
 def _policy(name: str, kind: str) -> str:
-    text = conf_text.policy_text(name, None)
-    if kind == "static":
-        return text
     lines = []
-    for code, limits in SMALL_WORLD.items():
+    for code, limits in LIMITS[kind].items():
         lines += [
             f"      {code}:",
             f"        limits: {flow(limits)}",
-            "        reason: Drafted low; a small table runs to its report, and tells what it can.",
+            "        reason: Drafted low; among a thousand test rows chance alone moves it so far.",
         ]
-    lines.append("    replay: {fewest_rows: 4000}   # as many as a small table has")
-    return text + "\n".join(lines) + "\n"
+    if kind == "event_time":
+        lines.append("    replay: {fewest_rows: 4000}   # as many as a small table has")
+    return conf_text.policy_text(name, None) + "\n".join(lines) + "\n"

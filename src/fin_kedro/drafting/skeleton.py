@@ -61,6 +61,7 @@ _COLUMNS = """\
           - {value: buy}
           - {value: build}
           - {value: renew}
+        examples: [buy]            # the first one stands in the service's example request
         customProperties:
           - {property: role, value: feature}
           - {property: reasonCode, value: PURPOSE}
