@@ -32,7 +32,7 @@ def test_quantiles_are_those_of_the_rows(rows: list[int]) -> None:
 
 @given(st.lists(st.integers(0, 60), min_size=20, max_size=200), st.integers(2, 30))
 def test_a_code_far_away_is_found_and_draws_no_bound(rows: list[int], times: int) -> None:
-    if len(set(rows)) < 2:
+    if len(set(rows) - {7, 8, 9}) < 2:  # these may be codes themselves: no values to be apart from
         return
     counted = Counter([*rows, *[9999] * times])
     found = profile_column("x", "integer", list(counted), list(counted.values()), missing=3)
