@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import pytest
@@ -12,6 +13,7 @@ import pytest
 from fin_kedro.contracts.model import ContractError
 from fin_kedro.drafting.draft import write_draft
 from fin_kedro.drafting.new import write_new
+from fin_kedro.sampling import sample
 from fin_kedro.sampling.sample import Sample, write_sample
 from tests.conftest import ROOT
 from tests.drafting.shapes import german
@@ -127,3 +129,19 @@ def test_what_cannot_be_done_is_said_and_nothing_is_written(project: Path, tmp_p
             sampled(project, workflow, out, **options)
     assert [path.name for path in tmp_path.iterdir()] == ["there.csv"]
     assert there.read_text() == "kept"
+
+
+def test_of_two_tables_both_are_written_or_none(
+    project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    written = sample.write_rows
+
+    def only_transactions(table: Any, contract: Any, frame: Any, path: Path) -> Any:
+        if "labels" in path.name:
+            raise ContractError("no room")
+        return written(table, contract, frame, path)
+
+    monkeypatch.setattr(sample, "write_rows", only_transactions)
+    with pytest.raises(ContractError, match="no room"):
+        sampled(project, "cards", tmp_path / "events", rows=500)
+    assert list((tmp_path / "events").iterdir()) == []

@@ -22,7 +22,7 @@ def refused(contract: Contract, frame: pd.DataFrame) -> int:
     return int(split_rows(contract, table)[1].count().execute())
 
 
-@settings(max_examples=12)
+@settings(max_examples=8)
 @given(contract=contracts(), seed=st.integers(0, 2**31))
 def test_a_sample_of_any_contract_keeps_it_and_so_does_what_is_learnt_of_it(
     contract: Contract, seed: int

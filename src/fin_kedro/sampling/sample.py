@@ -99,14 +99,29 @@ def write_sample(
         saved = places[0].with_suffix(".shape.json")
         if saved.exists():
             raise ContractError(f"{saved} is there already; name another file with --out.")
-    done = [
-        (place, write_rows(table, contract, frame, place))
-        for table, contract, frame, place in zip(tables, contracts, frames, places, strict=True)
-    ]
+    done = _write_all(tables, contracts, frames, places)
     if saved is not None:
         content = {"contracts": digests, "shape": _to_dict(shape)}
         saved.write_text(json.dumps(content, indent=1, ensure_ascii=False) + "\n", "utf-8")
     return Sample(tuple(done), source, saved)
+
+
+def _write_all(
+    tables: Sequence[Declared],
+    contracts: Sequence[Contract],
+    frames: Sequence[pd.DataFrame],
+    places: Sequence[Path],
+) -> list[tuple[Path, Checked]]:
+    """Write every table, or none."""
+    done: list[tuple[Path, Checked]] = []
+    try:
+        for table, contract, frame, place in zip(tables, contracts, frames, places, strict=True):
+            done.append((place, write_rows(table, contract, frame, place)))
+    except BaseException:
+        for place, _ in done:
+            place.unlink(missing_ok=True)
+        raise
+    return done
 
 
 def _places(tables: Sequence[Declared], out: Path | None) -> list[Path]:
