@@ -23,14 +23,18 @@ from fin_kedro.drafting.delivery import Checked, check_rows_of, load_once
 from fin_kedro.drafting.guess import Draft
 from fin_kedro.drafting.guesses import guess_table, with_leaks
 from fin_kedro.drafting.page import page
+from fin_kedro.drafting.placing import (
+    RAW,
+    place_conf,
+    refuse_environment,
+    refuse_files,
+    refuse_name,
+)
 from fin_kedro.drafting.raw import Raw, open_raw, rewrite_csv, rewrite_parquet
 from fin_kedro.drafting.table_profile import profile_table
-from fin_kedro.project.workflows import NAME
 
 LEAK = 0.95  # AUC of one column alone, as policy's DAT-LEAK has it
 LEAK_ROWS = 20_000  # rows that show a leak as well as all
-RESERVED = ("base", "local", "ci", "spark", "team")
-RAW = Path("data/01_raw")
 
 
 @dataclass(frozen=True)
@@ -48,7 +52,13 @@ class Written:
 
 
 def write_draft(
-    project: Path, source: str, workflow: str, env: str | None = None, target: str | None = None
+    project: Path,
+    source: str,
+    workflow: str,
+    env: str | None = None,
+    target: str | None = None,
+    *,
+    beside: bool = False,
 ) -> Written:
     """Draft a contract and its environment from a table.
 
@@ -58,13 +68,15 @@ def write_draft(
         workflow: name of the new workflow.
         env: name of the new environment; by default the workflow's.
         target: the outcome's column, where it is not to be guessed.
+        beside: whether the environment may be there, with other workflows.
 
     Raises:
         ContractError: a name cannot be, something would be overwritten, or the table cannot be
             read; nothing is written then.
     """
     env = env or workflow
-    _refuse_names(project, workflow, env)
+    refuse_name(project, env, workflow, what="--workflow")
+    refuse_environment(project, env, new=not beside)
     with tempfile.TemporaryDirectory(prefix="draft-") as folder:
         work = Path(folder)
         raw = open_raw(source, work)
@@ -80,16 +92,15 @@ def write_draft(
         aucs = _alone(delivered, read_contract(contract))
         draft = with_leaks(draft, aucs, LEAK)
         texts = _texts(draft, workflow, env, raw, rows, aucs)
-        for name, text in texts.items():
-            (work / "conf" / name).write_text(text, "utf-8")
+        contract.write_text(texts[f"contracts/{workflow}.odcs.yaml"], "utf-8")
+        refuse_files(project, env, workflow, texts)
         check_structure(read_contract(contract), delivered)
         checked = check_rows_of(read_contract(contract), delivered)
         if rows.copied:
             (project / RAW).mkdir(parents=True, exist_ok=True)
             shutil.move(rows.path, project / rows.file)
-        shutil.copytree(work / "conf", project / "conf" / env)
+        files = place_conf(project, env, texts)
     asked = sum(text.count("# QUESTION:") for text in texts.values())
-    files = tuple(f"conf/{env}/{name}" for name in texts)
     return Written(files, rows.said, asked, checked, draft)
 
 
@@ -127,32 +138,23 @@ def _texts(
     return {
         contract: contract_text(draft, workflow, raw.shown),
         f"contracts/{workflow}.profile.html": page(draft, workflow, raw.shown, aucs),
-        "workflows.yml": conf_text.workflows_text(
+        "workflows.yml": conf_text.declaration_text(
             workflow,
-            f"conf/{env}/{contract}",
-            rows.file.as_posix(),
-            rows.kind,
-            rows.load_args,
-            draft.table.notation,
+            "static",
+            {
+                "applications": conf_text.table_lines(
+                    f"conf/{env}/{contract}",
+                    rows.file.as_posix(),
+                    rows.kind,
+                    rows.load_args,
+                    draft.table.notation,
+                )
+            },
+            conf_text.static_words(),
         ),
         f"parameters_{workflow}.yml": conf_text.parameters_text(workflow, draft),
-        "policy.yml": conf_text.policy_text(workflow, draft),
-        "globals.yml": conf_text.globals_text(env),
+        f"policy_{workflow}.yml": conf_text.policy_text(workflow, draft),
     }
-
-
-def _refuse_names(project: Path, workflow: str, env: str) -> None:
-    for what, name in (("--workflow", workflow), ("--env", env)):
-        if not NAME.fullmatch(name):
-            raise ContractError(
-                f"{what} is {name!r}; a name has small letters, digits and _, begins with a letter."
-            )
-    if workflow in ("credit", "fraud"):
-        raise ContractError(f"--workflow is {workflow!r}, which the project has; choose another.")
-    if env in RESERVED or (project / "conf" / env).exists():
-        raise ContractError(
-            f"conf/{env} is there already, and nothing is overwritten; name a new one with --env."
-        )
 
 
 def _rows(project: Path, raw: Raw, workflow: str, draft: Draft, work: Path) -> _Rows:
