@@ -46,7 +46,7 @@ def test_workflows_of_both_kinds_stand_in_one_environment(project: Path) -> None
     assert config["parameters"]["mortgage"]["decision"]["costs"]["approve_bad"] == -5.0
     assert config["parameters"]["cards"]["detection"]["k"] == 100
     gates = config["policy"]["workflows"]
-    assert gates["mortgage"]["gates"]["DIS-AUC"]["limits"]["min"] == 0.6
+    assert gates["mortgage"]["gates"]["DIS-AUC"]["limits"]["low_min"] == 0.5
     assert gates["cards"]["replay"]["fewest_rows"] == 4000
     assert "# a remark of ours" in kept.read_text("utf-8"), "comments stay"
     assert {"mortgage.applications", "cards.transactions", "cards.labels"} <= set(config["catalog"])
@@ -107,7 +107,9 @@ def test_a_file_without_a_contract_is_drafted_beside_what_is_there(
     assert "conf/bank/globals.yml" not in written.files, "it was there"
     config = project_config(project, "bank")
     assert [w.name for w in config.workflows] == ["mortgage", "radios"]
-    assert config["policy"]["workflows"]["radios"]["gates"]["DIS-KS"]["limits"]["min"] == 0.15
+    assert (
+        config["policy"]["workflows"]["radios"]["gates"]["DIS-KS"]["limits"]["attention_min"] == 0.2
+    )
 
 
 @pytest.mark.parametrize(
