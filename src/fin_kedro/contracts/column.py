@@ -13,6 +13,8 @@ from typing import Any
 from fin_kedro.contracts.patterns import matches
 
 Scalar = int | float | str | bool
+MOMENTS = ("date", "timestamp")  # types; of a feature the model sees an age
+TIME = "time"  # an age is counted at the row's time
 # A quotient of two doubles that stand for decimals is off by less than this share of itself.
 MULTIPLE_TOLERANCE = 4.5e-16
 _DATE = re.compile(r"\d{4}-\d\d-\d\d")
@@ -46,6 +48,8 @@ class Column:
     ``sign`` is the expected effect on the probability of the bad outcome: -1, 0 (none), +1.
     ``pattern`` is a regular expression found anywhere in a text, lengths count characters.
     ``unique`` binds the rows of a table, as the id does; a request has no other rows.
+    ``age_at`` is what the age of a date or timestamp is counted at, if it is a feature: ``time``
+    (the row's) or a moment in ISO form.
     ``line`` is where the column stands in the contract file (0 when unknown).
     """
 
@@ -75,11 +79,17 @@ class Column:
     max_length: int | None = None
     pattern: str | None = None
     unique: bool = False
+    age_at: str | None = None
 
     @property
     def is_number(self) -> bool:
         """Whether values are numeric (an integer, a number or a boolean)."""
         return self.type in ("integer", "number", "boolean")
+
+    @property
+    def is_age(self) -> bool:
+        """Whether the model sees the age of this column: it is a feature, and a moment."""
+        return self.role == "feature" and self.type in MOMENTS
 
     @property
     def codes(self) -> tuple[Scalar, ...]:
