@@ -21,6 +21,7 @@ from fin_kedro.models.graph import build_graph, score_frame
 from fin_kedro.simulation.card_transactions import simulate
 from fin_kedro.storage.datasets import TableDataset
 from tests.contracts.samples import prop, read
+from tests.features import test_ages as ages
 from tests.models import lending
 from tests.spark import dataset, needs_java
 
@@ -93,6 +94,16 @@ def test_a_contract_keeps_the_same_rows_on_spark(tmp_path: Path) -> None:
     found = {i: {p[0] for p in text.split("; ")} & set("nitde") for i, text in told.items()}
     # by hand: the columns that each row breaks
     assert found == {"b": {*"ni"}, "c": {*"nite"}, "d": {*"t"}, "e": {*"t"}, "f": {*"id"}}
+
+
+@pytest.mark.parametrize(("type_", "at"), [("date", "timestamp"), ("timestamp", "timestamp")])
+def test_an_age_is_the_same_on_spark(tmp_path: Path, type_: str, at: str) -> None:
+    ends = [*ages.EDGES, ages.NOWHEN, None]
+    known = ages.contract(type_, at)
+    table = ages.table_of([(a, b) for a in ends for b in ends], type_, at)
+    dataset(tmp_path / "rows.parquet").save(table)
+    on_spark = ages.ages(known, dataset(tmp_path / "rows.parquet").load())
+    np.testing.assert_array_equal(on_spark, ages.ages(known, table))
 
 
 def test_the_journey_in_time_runs_on_spark(tables: dict[str, Any]) -> None:

@@ -20,6 +20,7 @@ from open_data_contract_standard.model import (
 from fin_kedro.contracts.columns import CUSTOM, read_column, read_custom
 from fin_kedro.contracts.consistency import check_roles, check_rules, event_of
 from fin_kedro.contracts.model import SIGNS, Column, Comparison, Contract, ContractError
+from fin_kedro.contracts.moments import with_references
 from fin_kedro.contracts.own_names import RESERVED
 from fin_kedro.contracts.source import Source, near
 from fin_kedro.contracts.standard import read_standard
@@ -53,7 +54,7 @@ def _contract(text: str, path: Path) -> Contract:
         for place, item in enumerate(table.properties or [])
     ]
     _refuse_duplicates(columns, path)
-    columns = _keyed(columns, table.properties or [], source)
+    columns = with_references(_keyed(columns, table.properties or [], source))
     _refuse_misplaced(document, source)
     custom = read_custom(table.customProperties, ["event"], source, _TABLE, "the table")
     contract = Contract(

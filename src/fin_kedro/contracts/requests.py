@@ -30,15 +30,16 @@ def request_model(
     """Build the pydantic model of one row of a request.
 
     Raw values, as in the raw data: codes that are recoded, or that mean missing, are allowed too.
-    Protected attributes and the target are refused like any unknown field.
+    Protected attributes and the target are refused like any unknown field. The row's time is one of
+    them where the age of a feature is counted at it.
 
     Args:
         contract: the contract of the rows.
-        columns: what a row holds; by default the feature columns.
+        columns: what a row holds; by default what a model needs.
         name: the model's name; by default the contract's, in the singular.
         reference: whether a row may hold an ``id`` of the caller's beside them.
     """
-    columns = contract.features if columns is None else columns
+    columns = contract.inputs if columns is None else columns
     fields: dict[str, Any] = {}
     if reference:
         fields["id"] = (str | None, pydantic.Field(None, description=_ID_TEXT))
@@ -71,7 +72,7 @@ def event_columns(contract: Contract, made: Collection[str]) -> list[Column]:
 
 def example(contract: Contract, columns: Sequence[Column] | None = None) -> dict[str, Any]:
     """Return a row that the model accepts: each column's example from the contract."""
-    columns = contract.features if columns is None else columns
+    columns = contract.inputs if columns is None else columns
     return {c.name: c.example for c in columns if c.example is not None}
 
 

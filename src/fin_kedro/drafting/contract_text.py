@@ -82,6 +82,8 @@ def _column(guess: Guess) -> list[str]:
         lines.append(f"{start}examples: [{scalar(guess.example)}]")
     lines.append(f"{start}customProperties:")
     lines.append(f"{start}  - {_property('role', guess.role)}")
+    if guess.age_at:
+        lines.append(f"{start}  - {_property('ageAt', guess.age_at)}")
     if guess.missing_codes:
         lines.append(f"{start}  - {_property('missingCodes', flow(guess.missing_codes))}")
     return lines

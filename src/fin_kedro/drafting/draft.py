@@ -11,17 +11,19 @@ from typing import Any
 
 import ibis.expr.types as ir
 import numpy as np
+import pandas as pd
 
 from fin_kedro.checks.leaks import single_feature_aucs
+from fin_kedro.contracts.ages import age, as_microseconds
 from fin_kedro.contracts.files import DeliveredTable
-from fin_kedro.contracts.model import Contract, ContractError
+from fin_kedro.contracts.model import Column, Contract, ContractError
 from fin_kedro.contracts.reading import read_contract
-from fin_kedro.contracts.tables import check_structure, clean
+from fin_kedro.contracts.tables import check_structure, clean_column
 from fin_kedro.drafting import conf_text
 from fin_kedro.drafting.contract_text import contract_text
 from fin_kedro.drafting.delivery import Checked, check_rows_of, load_once
 from fin_kedro.drafting.guess import Draft
-from fin_kedro.drafting.guesses import guess_table, with_leaks
+from fin_kedro.drafting.guesses import guess_table, with_ages, with_leaks
 from fin_kedro.drafting.page import page
 from fin_kedro.drafting.placing import (
     RAW,
@@ -89,8 +91,11 @@ def write_draft(
         contract.parent.mkdir(parents=True)
         contract.write_text(contract_text(draft, workflow, raw.shown), "utf-8")
         delivered = load_once(rows.dataset(contract))
-        aucs = _alone(delivered, read_contract(contract))
-        draft = with_leaks(draft, aucs, LEAK)
+        known = read_contract(contract)
+        sample = _sample(delivered, known)
+        aucs = _alone(sample, known)
+        ages = {c.name: sample[c.name].dropna().tolist() for c in known.features if c.is_age}
+        draft = with_ages(with_leaks(draft, aucs, LEAK), ages)
         texts = _texts(draft, workflow, env, raw, rows, aucs)
         contract.write_text(texts[f"contracts/{workflow}.odcs.yaml"], "utf-8")
         refuse_files(project, env, workflow, texts)
@@ -210,17 +215,27 @@ def _load_args(raw: Raw, notation: Mapping[str, Any]) -> dict[str, Any]:
     return {**args, **notation}
 
 
-def _alone(delivered: ir.Table, contract: Contract) -> dict[str, float]:
-    """AUC of each feature alone on half of the rows, its levels' bad rates learnt on the other."""
-    table = clean(contract, delivered)
-    names = [c.name for c in contract.features]
-    known = table.filter(table[contract.target.name].notnull())
-    rows = known.select(contract.target.name, *names)
+def _sample(delivered: ir.Table, contract: Contract) -> pd.DataFrame:
+    """Outcome and features of some rows whose outcome is known; of a date its age."""
+
+    def read(column: Column) -> ir.Value:
+        if column.is_age:
+            return age(contract, column, lambda name: as_microseconds(delivered[name]))
+        return clean_column(column, delivered)
+
+    columns = (contract.target, *contract.features)
+    table = delivered.select(*(read(c).name(c.name) for c in columns))
+    rows = table.filter(table[contract.target.name].notnull())
     total = int(rows.count().execute())
     if total > LEAK_ROWS:
         share = LEAK_ROWS / total
         rows = rows.sample(share, method="row", seed=7)
-    frame = rows.execute()
+    return rows.execute()
+
+
+def _alone(frame: pd.DataFrame, contract: Contract) -> dict[str, float]:
+    """AUC of each feature alone on half of the rows, its levels' bad rates learnt on the other."""
+    names = [c.name for c in contract.features]
     bad = (frame[contract.target.name] == contract.event).astype(int).to_numpy()
     half = np.random.default_rng(7).random(len(frame)) < 0.5
     if min(len(set(bad[half])), len(set(bad[~half]))) < 2:

@@ -24,6 +24,7 @@ class Guess:
     missing_codes: tuple[Any, ...] = ()
     classification: str | None = None
     example: Any = None
+    age_at: str | None = None
 
     @property
     def name(self) -> str:

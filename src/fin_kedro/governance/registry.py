@@ -217,7 +217,7 @@ def _register(workflow: str, folder: Path, data: Mapping[str, Any], digest: str)
     contract = data["contract"]
     inputs: list[Any] = [
         ColSpec("string" if not c.is_number else "double", c.name, required=c.required)
-        for c in contract.features
+        for c in contract.inputs
     ]
     outputs: list[Any] = [ColSpec("double", "probability")]
     mlflow.log_artifacts(str(folder), "package")
@@ -254,7 +254,7 @@ def _point_to(workflow: str, version: str, alias: str) -> None:
 
 def _example(rows: Any, contract: Any) -> Any:
     """Numbers as doubles and strings as strings, as the signature says."""
-    kinds = {c.name: "float64" if c.is_number else "object" for c in contract.features}
+    kinds = {c.name: "float64" if c.is_number else "object" for c in contract.inputs}
     return rows[list(kinds)].astype(kinds)
 
 

@@ -61,7 +61,7 @@ class Body:
 
 def feature_body(contract: Contract, words: Words) -> Body:
     """Rows that bring everything the model reads."""
-    return Body(contract=contract, columns=tuple(contract.features), row=words.row, rows=words.rows)
+    return Body(contract=contract, columns=tuple(contract.inputs), row=words.row, rows=words.rows)
 
 
 def event_body(contract: Contract, words: Words, features: EventFeatures) -> Body:
