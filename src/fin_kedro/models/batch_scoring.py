@@ -15,6 +15,7 @@ import numpy as np
 from onnx import ModelProto, load_from_string
 
 from fin_kedro.contracts.ages import as_microseconds
+from fin_kedro.contracts.own_names import own_name
 from fin_kedro.models.graph import GraphError, metadata, open_session, score_frame, to_bytes
 
 # %% auto #0
@@ -30,7 +31,8 @@ def batch_scores(model: ModelProto | bytes, table: ir.Table, *, id: str) -> ir.T
         id: column that names a row.
 
     Returns:
-        A table of the same engine: the id, and ``probability`` (float64).
+        A table of the same engine: the id, and ``probability`` (float64; an id that is called so
+        keeps its name, and ours is ``fin_kedro__probability``).
 
     Raises:
         GraphError: the table lacks a column that the graph needs, or the engine is another.
@@ -44,7 +46,8 @@ def batch_scores(model: ModelProto | bytes, table: ir.Table, *, id: str) -> ir.T
     moments = [name for name, kind in kinds.items() if kind == "moment"]
     score = _function(table.get_backend().name, _Work(graph, tuple(numbers), tuple(texts)))
     arrays = _numbers(table, numbers, moments), _texts(table, texts)
-    return table.select(id, probability=score(*arrays))
+    # by position: the id itself may be called so
+    return table.select(id, score(*arrays).name(own_name("probability", [id])))
 
 # %% ../../../notebooks/models/batch_scoring.ipynb #e2461ce3
 def _numbers(table: ir.Table, names: list[str], moments: list[str]) -> ir.ArrayValue:

@@ -9,6 +9,7 @@ from typing import Any
 import pydantic
 
 from fin_kedro.contracts import Column, Contract
+from fin_kedro.contracts.requests import reference_name
 from fin_kedro.governance.package import Package
 from fin_kedro.serving.answers import Words
 from fin_kedro.serving.bodies import Body
@@ -78,12 +79,13 @@ def page(package: Package) -> str:
 def golden_examples(package: Package) -> list[dict[str, Any]]:
     """Return golden rows that the request model accepts, as JSON values."""
     rows = [plain_row(package.contract, row["application"]) for row in package.golden[:3]]
-    return [{"id": f"example-{i}", **row} for i, row in enumerate(rows, 1)]
+    own = reference_name(package.contract.inputs)
+    return [{own: f"example-{i}", **row} for i, row in enumerate(rows, 1)]
 
 
 def plain_row(contract: Contract, row: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a row's feature columns in the contract's order and types (24.0 becomes 24)."""
-    values = {c.name: _plain(c, row.get(c.name)) for c in contract.features}
+    """Return what a model reads of a row, in the contract's order and types (24.0 becomes 24)."""
+    values = {c.name: _plain(c, row.get(c.name)) for c in contract.inputs}
     return {k: v for k, v in values.items() if v is not None or contract.columns[k].required}
 
 

@@ -16,6 +16,7 @@ from fin_kedro.contracts import Column
 from fin_kedro.contracts.column import plain_text
 from fin_kedro.contracts.moments import microseconds
 from fin_kedro.contracts.own_names import graph_input
+from fin_kedro.contracts.requests import reference_name
 from fin_kedro.governance.package import Package, PackageError, read_package
 from fin_kedro.serving.answers import Decision, ModelReference, Reason, Refused, Words
 
@@ -44,15 +45,16 @@ class Scorer:
         package: Package,
         *,
         version: str = "development",
-        reference: str = "id",
+        reference: str | None = None,
     ) -> None:
         """Load the graph and score the golden rows; raise `PackageError` if they differ.
 
-        ``reference`` is the member of a row that comes back as the ``id`` of its decision.
+        ``reference`` is the member of a row that comes back as the ``id`` of its decision; by
+        default the caller's own.
         """
         self.package = package
         self.words = Words.of(package)
-        self._reference = reference
+        self._reference = reference or reference_name(package.contract.inputs)
         self.session = _session(package)
         facts = _facts(self.session, package)
         self._usable = {c.name: c for c in package.contract.inputs}
