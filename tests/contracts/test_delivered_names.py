@@ -17,6 +17,7 @@ from fin_kedro.contracts.model import ContractError
 from fin_kedro.contracts.reading import read_contract
 from tests.contracts.samples import document, prop, write
 
+NUMBER = itertools.count()
 DUCKDB = {"backend": "duckdb", "database": ":memory:"}
 
 
@@ -39,11 +40,12 @@ WRITERS: dict[str, Callable[[Path, list[str], list[list[int]]], None]] = {
 def delivered(folder: Path, kind: str, names: list[str], *columns: Any) -> Any:
     """A file whose k-th column holds k, k + 10; read under a contract of these columns."""
     rows = [[*range(len(names))], [place + 10 for place in range(len(names))]]
-    WRITERS[kind](folder / f"rows.{kind}", names, rows)
+    path = folder / f"rows{next(NUMBER)}.{kind}"  # the engine may keep of a file what it once read
+    WRITERS[kind](path, names, rows)
     contract = write(folder, document(*columns))
     return DeliveredTable(
         contract=str(contract),
-        filepath=str(folder / f"rows.{kind}"),
+        filepath=str(path),
         file_format=kind,
         connection=DUCKDB,
     ).load()

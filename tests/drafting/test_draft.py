@@ -188,9 +188,15 @@ def test_each_guess_has_its_reason_and_doubts_are_questions(made: Made) -> None:
 
 def test_the_raw_file_is_copied_only_where_a_run_could_not_read_it(made: Made) -> None:
     copied = {shape for shape, (_, _, written) in made.items() if "copied to" in written.raw}
-    assert copied == {"wide", "tiny", "german"}  # no id, no id, Windows-1252
+    assert copied == {"german"}  # Windows-1252
     for shape in set(SHAPES) - copied:
         assert not (made[shape][0] / "data").exists()
+    assert (
+        "customProperties" in (made["tiny"][0] / "conf/own/contracts/loans.odcs.yaml").read_text()
+    )
+
+
+def test_rows_without_an_id_are_numbered(made: Made) -> None:
     table = read_back(made["wide"][0]).load().execute()
     given = pd.read_parquet(made["wide"][1])
     assert table["row_number"].tolist() == list(range(1, 1001))
@@ -211,7 +217,7 @@ def test_the_page_has_a_picture_of_each_column_and_shows_no_person(made: Made) -
 
 
 def test_nothing_is_overwritten_and_nothing_is_left_behind(made: Made) -> None:
-    project, file, _ = made["tiny"]
+    project, file, _ = made["german"]
     before = {p: p.read_bytes() for p in sorted(project.rglob("*")) if p.is_file()}
     with pytest.raises(ContractError, match="conf/own is there already"):
         write_draft(project, str(file), "others", "own")

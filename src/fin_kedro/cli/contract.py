@@ -45,7 +45,7 @@ def draft(file: str, workflow: str, env: str | None, target: str | None) -> None
         click.echo(f"wrote     {name}")
     for role in ("id", "time", "target", "protected", "feature", "ignored"):
         names = [guess.name for guess in found.by_role(role)]
-        names += [found.row_number] if role == "id" and found.row_number else []
+        names += ["the row's number"] if role == "id" and found.numbered else []
         if names:
             click.echo(f"{role:<10}{_listed(names)}")
     for line in _check_lines(written.checked):

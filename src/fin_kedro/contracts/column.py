@@ -51,6 +51,7 @@ class Column:
     ``physical_name`` is what a delivered file calls it, where that is another name.
     ``age_at`` is what the age of a date or timestamp is counted at, if it is a feature: ``time``
     (the row's) or a moment in ISO form.
+    ``made`` is how an id is made that no file has (`made_ids`), ``made_from`` of which columns.
     ``line`` is where the column stands in the contract file (0 when unknown).
     """
 
@@ -82,6 +83,8 @@ class Column:
     unique: bool = False
     physical_name: str = ""
     age_at: str | None = None
+    made: str = ""
+    made_from: tuple[str, ...] = ()
 
     @property
     def delivered_as(self) -> str:
@@ -185,21 +188,22 @@ class Column:
         content = asdict(self)
         for key in ("labels", "recode"):
             content[key] = [[k, v] for k, v in content[key].items()]
-        for key in ("allowed", "missing_codes"):
-            content[key] = list(content[key])
         for key, default in _YOUNGER.items():
             if content[key] == default:
                 del content[key]
+        for key in _TUPLES & set(content):
+            content[key] = list(content[key])
         return content
 
     @classmethod
     def from_dict(cls, content: Mapping[str, Any]) -> Column:
         """Rebuild a column from `to_dict`."""
         mappings = {k: dict(map(tuple, content[k])) for k in ("labels", "recode")}
-        tuples = {k: tuple(content[k]) for k in ("allowed", "missing_codes")}
+        tuples = {k: tuple(content[k]) for k in _TUPLES & set(content)}
         return cls(**{**content, **mappings, **tuples})
 
 
+_TUPLES = {"allowed", "missing_codes", "made_from"}
 _NAMES = [f.name for f in fields(Column)]
 _YOUNGER = {
     f.name: f.default

@@ -32,7 +32,7 @@ from fin_kedro.drafting.placing import (
     refuse_files,
     refuse_name,
 )
-from fin_kedro.drafting.raw import Raw, open_raw, rewrite_csv, rewrite_parquet
+from fin_kedro.drafting.raw import Raw, open_raw, rewrite_csv
 from fin_kedro.drafting.table_profile import profile_table
 
 LEAK = 0.95  # AUC of one column alone, as policy's DAT-LEAK has it
@@ -165,7 +165,7 @@ def _texts(
 def _rows(project: Path, raw: Raw, workflow: str, draft: Draft, work: Path) -> _Rows:
     """The file itself where a run can read it, else a copy of it in the work folder."""
     kind = "csv" if raw.form else "parquet"
-    why = _why_copied(project, raw, draft)
+    why = _why_copied(project, raw)
     args = _load_args(raw, draft.table.notation.load_args)
     if not why:
         path = raw.path.resolve()
@@ -177,31 +177,26 @@ def _rows(project: Path, raw: Raw, workflow: str, draft: Draft, work: Path) -> _
             "choose another --workflow."
         )
     made = work / f"raw.{kind}"
-    if _copy(raw, made, draft.row_number):
+    if _copy(raw, made):
         args.pop("encoding", None)
     return _Rows(file, made, kind, args, why)
 
 
-def _why_copied(project: Path, raw: Raw, draft: Draft) -> str | None:
+def _why_copied(project: Path, raw: Raw) -> str | None:
     if "::" in raw.origin:
         return "it came from a database"
     if raw.copied_anyway:
         return raw.copied_anyway
-    if draft.row_number:
-        return f"no column tells its rows apart, so the copy begins with {draft.row_number}"
     inside = raw.path.resolve().is_relative_to(project.resolve())
     return None if inside else "it lies outside the project"
 
 
-def _copy(raw: Raw, target: Path, row_number: str | None) -> bool:
+def _copy(raw: Raw, target: Path) -> bool:
     """Copy the file; whether it was written anew, in UTF-8."""
-    if raw.form is None and row_number:
-        rewrite_parquet(raw.path, target, row_number)
-    elif raw.form is not None and (row_number or raw.copied_anyway):
-        rewrite_csv(raw.path, raw.form, target, row_number)
+    if raw.form is not None and raw.copied_anyway:
+        rewrite_csv(raw.path, raw.form, target)
         return True
-    else:
-        shutil.copyfile(raw.path, target)
+    shutil.copyfile(raw.path, target)
     return False
 
 

@@ -42,17 +42,11 @@ def guess_table(table: TableProfile, target: str | None = None) -> Draft:
         else:
             guess = guess_column(table, profile, day)
         columns[name] = guess
-    row_number = None if key else _free_name("row_number", table)
     if not [guess for guess in columns.values() if guess.role == "feature"]:
         raise ContractError(
             "no column can be a feature: each is constant, free text, personal or protected."
         )
-    return Draft(table=table, columns=columns, event=event, row_number=row_number)
-
-
-def _free_name(name: str, table: TableProfile) -> str:
-    taken = {n.casefold() for n in (*table.columns, *table.left_out)}
-    return name if name not in taken else _free_name(f"{name}_", table)
+    return Draft(table=table, columns=columns, event=event, numbered=key is None)
 
 
 def _id(table: TableProfile, target: str) -> str | None:

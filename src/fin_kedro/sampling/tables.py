@@ -110,6 +110,8 @@ def accepted_rows(contract: Contract, draw: Draw, rows: int) -> pd.DataFrame:
         share = max(have / made, 0.02) if made else 1.0
         count = min(math.ceil((rows - have) / share), 20 * rows)
         frame = draw(count, made)
+        if contract.id.made_from:  # told apart by several columns together
+            frame = frame.drop_duplicates(list(contract.id.made_from), ignore_index=True)
         made += count
         taken = split_rows(contract, as_table(contract, frame))[0].select(key).execute()[key]
         good = frame[frame[key].isin(set(taken)) & _is_new(contract, frame, kept)]

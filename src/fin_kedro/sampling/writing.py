@@ -82,11 +82,14 @@ def write_rows(table: Declared, contract: Contract, frame: pd.DataFrame, path: P
 
 
 def _write(contract: Contract, frame: pd.DataFrame, path: Path, args: Mapping[str, Any]) -> None:
+    """Write what a file holds: an id that is made when it is read has no place there."""
+    columns = [c for c in contract.columns.values() if not c.made]
     if path.suffix == ".parquet":
-        parquet.write_table(as_table(contract, frame).to_pyarrow(), path)
+        held = as_table(contract, frame).select(*(c.name for c in columns))
+        parquet.write_table(held.to_pyarrow(), path)
         return
-    texts = frame.copy()
-    for column in contract.columns.values():
+    texts = frame[[c.name for c in columns]].copy()
+    for column in columns:
         if column.type in ("date", "timestamp"):
             texts[column.name] = _times(texts[column.name], column.type, args)
         elif column.type == "boolean":
