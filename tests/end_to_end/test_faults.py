@@ -17,8 +17,8 @@ from typing import IO, Any
 import pytest
 
 from fin_kedro.project.evidence import open_catalog
-from fin_kedro.storage.whole_versions import DRAFTS
 from fin_kedro.project.run_locks import RunLocks
+from fin_kedro.storage.whole_versions import DRAFTS
 from tests.commands import Command, settled, start
 from tests.conftest import QUIET, kedro, one_core
 from tests.end_to_end import dying

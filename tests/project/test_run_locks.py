@@ -41,7 +41,7 @@ def test_a_second_run_is_told_who_is_at_work_and_another_workflow_goes_beside_it
         locks.take(["fraud"], "mine", wait=False)
         with pytest.raises(RunLockError, match=f"process {pid} on ") as refused:
             locks.take(["fraud", "credit"], "mine", wait=False)
-        assert "credit is being run by the run 2026-01-01T00.00.00.000Z" in refused.value.message
+        assert "credit is being run by the run 2026-01-01T00.00.00.000Z" in str(refused.value)
         RunLocks(tmp_path).take(["fraud"], "whoever is refused holds nothing", wait=False)
         RunLocks(tmp_path / "elsewhere").take(["credit"], "other data", wait=False)
     finally:

@@ -16,16 +16,12 @@ from collections.abc import Iterable
 from datetime import UTC, datetime
 from pathlib import Path
 
-from kedro.framework.cli.utils import KedroCliError
-
 FOLDER = ".runs"
 WAIT = "FIN_KEDRO_WAIT"  # `no`: do not wait for another run of the same workflow
 
 
-class RunLockError(KedroCliError):
+class RunLockError(RuntimeError):
     """Another run of the same workflow is at work, and this one was told not to wait."""
-
-    VERBOSE_ERROR = False
 
 
 class RunLocks:
