@@ -43,7 +43,8 @@ class WholeVersionHooks:
     """
 
     def __init__(self) -> None:
-        self._locks = RunLocks(Path())
+        self._data = Path()
+        self._locks = RunLocks(self._data)
 
     @hook_impl(tryfirst=True)
     def after_context_created(self, context: KedroContext) -> None:
@@ -54,8 +55,7 @@ class WholeVersionHooks:
         data = data_folder(context.config_loader, context.project_path)
         tell_plainly(data)
         spill_into(data)
-        self._locks.release()
-        self._locks = RunLocks(data)
+        self._data = data
         with suppress(MissingConfigException):
             prepare_tables(context.config_loader["mlflow"])
 
@@ -65,6 +65,8 @@ class WholeVersionHooks:
     ) -> Generator[None, Any, Any]:
         """Wait for the turn, fix which versions are read, and close MLflow's killed runs."""
         workflows = {(node.namespace or "").split(".")[0] or "project" for node in pipeline.nodes}
+        self._locks.release()  # of a run that somebody interrupted in this notebook
+        self._locks = RunLocks(self._data)
         self._locks.take(workflows, str(run_params.get("run_id")), wait=waits())
         try:
             pin_versions(catalog, sorted(pipeline.datasets()))
