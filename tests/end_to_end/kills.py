@@ -159,7 +159,7 @@ def reached(data: Path) -> str:
     """How far a killed run came, in the words of the table."""
     if any(seals(data).values()):
         return "sealed, at its end"
-    if any(data.glob("06_models/credit/candidate/*")):
+    if any(data.glob("06_models/credit/package/2*")):
         return "a candidate is registered"
     if any(name.startswith("02_") for name, _ in visible(data)):
         return "nodes"

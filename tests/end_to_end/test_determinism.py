@@ -130,7 +130,7 @@ def test_both_versions_are_listed_and_the_first_can_be_loaded(
     report = "08_reporting/credit/model_validation.html"
     text = (twice / "data" / report / first[0] / "model_validation.html").read_text("utf-8")
     data = seals[0]["content"]["data"]
-    for name in ("credit.scores", "credit.metrics", "credit.contract_report"):
+    for name in ("credit.scores", "credit.contract", "credit.contract_report", "credit.parity"):
         digest = {**data["read"], **data["written"]}[name][:SHOWN]
         assert re.search(rf"^(read|written) +{digest}  {name}$", shown, re.M), shown
         assert re.search(rf"{name}</th>.{{0,200}}\b{digest}\b", text, re.S), name
