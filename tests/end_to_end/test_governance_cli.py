@@ -12,6 +12,8 @@ import mlflow
 import pytest
 import yaml
 
+from fin_kedro.seals.seal import SealError, find_seal, list_seals, read_seal
+from fin_kedro.verification.sealed_run import open_sealed
 from tests.conftest import kedro
 from tests.end_to_end.evidence import ledger_events
 from tests.end_to_end.services import post, serving
@@ -115,6 +117,11 @@ def test_approve_release_and_a_decision_over_http(project: Path) -> None:
     assert re.search(r"credit\s+1\s+released", listed), listed
     events = ledger_events(project / "data/governance/ledger.sqlite")
     assert events == ["registered", "validated", "approved", "released"]
+    release, training = list_seals(project)[0], find_seal(project, "latest")
+    assert set(read_seal(release)["content"]["code"]["nodes"]) == {"credit.build_release"}
+    assert training != release, "a release is not what is verified, shown and exported as the last"
+    with pytest.raises(SealError, match="is a release.*`kedro verify latest`"):
+        open_sealed(project, release.parent.name)
     client = mlflow.MlflowClient(f"sqlite:///{project}/data/mlflow/mlflow.db")
     version = client.get_model_version_by_alias("credit", "approved")
     assert version.tags["state"] == "released" and version.tags["approved_by"] == "Ada Byron"

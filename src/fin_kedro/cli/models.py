@@ -188,4 +188,7 @@ def _ledger(config: Any, workflow: str) -> Any:
 def _use_registry(config: Any) -> None:
     import mlflow
 
+    from fin_kedro.storage.mlflow_tables import prepare_tables
+
+    prepare_tables(config["mlflow"])
     mlflow.set_tracking_uri(config["mlflow"]["server"]["mlflow_tracking_uri"])

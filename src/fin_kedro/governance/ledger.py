@@ -273,8 +273,8 @@ class Ledger:
     def _transaction(self) -> Iterator[sqlite3.Connection]:
         self._path.parent.mkdir(parents=True, exist_ok=True)
         with self._readable(), contextlib.closing(self._connect()) as connection:
-            connection.executescript(_SCHEMA)
-            connection.execute("BEGIN IMMEDIATE")
+            # tables and first entry in one step: a kill leaves both, or an empty file
+            connection.executescript(f"BEGIN IMMEDIATE;{_SCHEMA}")
             try:
                 yield connection
             except BaseException:

@@ -29,6 +29,10 @@ STATES = {
 }
 
 
+_ATTEMPTS = 5
+# answers of MLflow that stay the same when it is asked again
+_FINAL = ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE", "PERMISSION_DENIED")
+
 _MODEL_NEEDS = ("mlflow", "onnxruntime", "pandas")
 
 _MISMATCH_SEARCH = "mlflow.utils.environment.warn_dependency_requirement_mismatches"
@@ -248,8 +252,17 @@ def _register(workflow: str, folder: Path, data: Mapping[str, Any], digest: str)
 def _point_to(workflow: str, version: str, alias: str) -> None:
     """Give a registered version a name to be found by."""
     import mlflow
+    from mlflow.exceptions import MlflowException
 
-    mlflow.MlflowClient().set_registered_model_alias(workflow, alias, version)
+    client = mlflow.MlflowClient()
+    for attempt in range(_ATTEMPTS):
+        try:
+            client.set_registered_model_alias(workflow, alias, version)
+            return
+        except MlflowException as error:
+            # two trainings on one server both found no alias, and both made it (unique key)
+            if error.error_code in _FINAL or attempt == _ATTEMPTS - 1:
+                raise
 
 
 def _example(rows: Any, contract: Any) -> Any:
@@ -343,4 +356,4 @@ def tag_version(
     for name, value in tags.items():
         client.set_model_version_tag(workflow, version, name, value)
     if alias:
-        client.set_registered_model_alias(workflow, alias, version)
+        _point_to(workflow, version, alias)

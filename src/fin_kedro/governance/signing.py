@@ -145,8 +145,10 @@ def _content(path: Path) -> bytes:
     with suppress(FileNotFoundError):
         return path.read_bytes()
     path.parent.mkdir(parents=True, exist_ok=True)
-    # made whole beside its place: whoever finds a key there finds all of it, and of two who make
-    # one at a time the first wins
+    # made whole before it has its name: whoever finds a key there finds all of it, and of two who
+    # make one at a time the first wins
+    if _made_without_a_name(path):
+        return path.read_bytes()
     handle, draft = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}-")
     try:
         with os.fdopen(handle, "wb") as file:
@@ -157,6 +159,31 @@ def _content(path: Path) -> bytes:
     finally:
         os.unlink(draft)
     return path.read_bytes()
+
+
+def _made_without_a_name(path: Path) -> bool:
+    """Make the key in a file that has no name until it is whole: a kill leaves no second copy.
+
+    False where the system cannot do that; then nothing was made.
+    """
+    unnamed = getattr(os, "O_TMPFILE", None)
+    if unnamed is None:
+        return False
+    try:
+        handle = os.open(path.parent, unnamed | os.O_WRONLY, 0o600)
+    except OSError:  # this file system has no such files, or may not be written: said by the rest
+        return False
+    with os.fdopen(handle, "wb") as file:
+        file.write(_new_key())
+        file.flush()
+        os.fsync(file.fileno())
+        try:
+            os.link(f"/proc/self/fd/{file.fileno()}", path, follow_symlinks=True)
+        except FileExistsError:
+            return True
+        except OSError:
+            return False
+    return True
 
 
 def _new_key() -> bytes:
