@@ -26,7 +26,7 @@ def approve(
 
     Whoever trained it cannot approve it. The approval names the report that it rests on.
     """
-    from fin_kedro.governance import approval, registry
+    from fin_kedro.governance import anchors, approval, registry
 
     config = _config(env)
     ledger = _ledger(config, workflow)
@@ -36,6 +36,7 @@ def approve(
     )  # fmt: skip
     _use_registry(config)
     tags = {"state": "approved", "approved_by": by.strip(), "approval": entry.hash}
+    tags |= anchors.tag_of({ledger.path: entry.head})
     registry.tag_version(workflow, state.version, tags, alias="approved")
     click.echo(
         f"{workflow} {state.version} approved by {by.strip()} ({role}); ledger entry "

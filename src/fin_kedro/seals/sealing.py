@@ -83,10 +83,11 @@ class RunRecord:
                 self._code.add_done_callback(partial(_end, turns.pop_all()))
 
     def _check_key(self) -> None:
-        """A run whose end could not be signed is told so before it begins."""
+        """A run whose end could not be signed, or whose ledger was replaced, does not begin."""
         from fin_kedro.governance.ledger import Ledger
 
         for path in self.ledgers():
+            Ledger(path).check_anchors()
             Ledger(path).prepare()
 
     def _code_of(self, pipeline: Pipeline) -> tuple[dict[str, Any], bytes | None]:
@@ -252,6 +253,7 @@ class RunRecord:
                 "beside": round(self.beside_seconds, 3),
             },
             "by": current_user(),
+            "ledgers": self._heads(),
             "host_cores": os.cpu_count(),
             "hash_seed": hash_seed(),
             "runner": str(self._run.get("runner")).partition(" ")[0].rpartition(".")[2],
@@ -262,6 +264,14 @@ class RunRecord:
             "libraries": dict(compare(self.root / LOCK).libraries),
             "error": self._error,
         }
+
+    def _heads(self) -> dict[str, str]:
+        """The ledgers' heads before this seal is entered: they tell of one rolled back later."""
+        from fin_kedro.governance.anchors import name_of
+        from fin_kedro.governance.ledger import Ledger
+
+        heads = {path: Ledger(path).head() for path in self.ledgers()}
+        return {name_of(path): head for path, head in heads.items() if head}
 
     def candidates(self) -> list[Mapping[str, Any]]:
         """Model versions that this run registered."""
@@ -342,12 +352,16 @@ def _log_to_mlflow(
     import mlflow
     from mlflow.entities import RunTag
 
+    from fin_kedro.governance.anchors import tag_of
+
     read = seal["content"]["data"]["read"]
     tags = {"seal": seal["digest"], **{f"data.{name}": digest for name, digest in read.items()}}
     client = mlflow.MlflowClient()
+    heads = dict(zip(record.ledgers(), (entry.head for entry in entries), strict=True))
+    kept = {**anchors(entries), **tag_of(heads)}
     client.log_batch(
         seal["occasion"]["mlflow_run"],
-        tags=[RunTag(name, value) for name, value in {**tags, **anchors(entries)}.items()],
+        tags=[RunTag(name, value) for name, value in {**tags, **kept}.items()],
     )
     mlflow.log_dict(dict(seal), "seal.json")
     if patch:

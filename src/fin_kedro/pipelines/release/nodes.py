@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from fin_kedro.governance.anchors import tag_of
 from fin_kedro.governance.approval import approved_release
 from fin_kedro.governance.ledger import Ledger
 from fin_kedro.governance.registry import current_user, tag_version
@@ -39,11 +40,10 @@ def build_release(release: Mapping[str, Any], features: Mapping[str, Any]) -> di
         "home": str(bento.home),
         "command": bento.command,
     }
-    ledger.append(
+    entry = ledger.append(
         event="released", workflow=approved["workflow"], version=approved["version"],
         digest=approved["digest"], by=current_user(), bento=facts["tag"],
     )  # fmt: skip
-    tag_version(
-        approved["workflow"], approved["version"], {"state": "released", "bento": facts["tag"]}
-    )
+    tags = {"state": "released", "bento": facts["tag"], **tag_of({ledger.path: entry.head})}
+    tag_version(approved["workflow"], approved["version"], tags)
     return {**approved, **facts}
