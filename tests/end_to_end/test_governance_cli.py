@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import shutil
+import sqlite3
 from pathlib import Path
 from typing import Any
 
@@ -129,6 +130,36 @@ def test_approve_release_and_a_decision_over_http(project: Path) -> None:
     assert decision["reasons"] and all(reason["text"] for reason in decision["reasons"])
     assert decision["model"]["version"] == "1"
     assert decision["model"]["digest"] == version.tags["package_digest"]
+    _check_the_bento(project)
+    _roll_the_ledger_back(project)
+
+
+def _check_the_bento(project: Path) -> None:
+    """It is as released, also after it served; altered it is not."""
+    (bento,) = project.glob("data/09_releases/credit/bentos/credit/1-*")
+    checked = kedro(project, "release", "check", str(bento))
+    assert "is as released: credit 1, digest" in checked.stdout, checked.stderr
+    code = bento / "src/fin_kedro/serving/scorer.py"
+    code.write_text(code.read_text() + "# altered")
+    refused = kedro(project, "release", "check", str(bento))
+    assert refused.returncode == 1 and "src/fin_kedro/serving/scorer.py" in refused.stderr
+
+
+def _roll_the_ledger_back(project: Path) -> None:
+    """The file from before the release is refused: MLflow's version knows the entry."""
+    path = project / "data/governance/ledger.sqlite"
+    with sqlite3.connect(path) as connection:
+        for name, trigger in (("ledger", "no"), ("signatures", "signatures_no")):
+            connection.execute(f"DROP TRIGGER {trigger}_delete")
+            connection.execute(
+                f"DELETE FROM {name} WHERE number = (SELECT max(number) FROM {name})"
+            )
+    connection.close()
+    for command in (("models",), ("release", "credit"), (*APPROVE, "--by", "Ada Byron")):
+        refused = kedro(project, *command)
+        assert refused.returncode == 1
+        assert "MLflow's model version credit 1 knows entry" in refused.stderr
+        assert "Traceback" not in refused.stderr
 
 
 def example_row(project: Path) -> dict[str, Any]:

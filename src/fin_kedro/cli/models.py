@@ -45,15 +45,21 @@ def approve(
 
 
 @click.command()
-@click.argument("workflow")
+@click.argument("workflow", metavar="WORKFLOW | check")
+@click.argument("bento", required=False, type=click.Path(path_type=Path, exists=True))
 @click.option("--version", default=None, help="approved version (default: the newest approved)")
 @env_choice
 @plain_errors
-def release(workflow: str, version: str | None, env: str | None) -> None:
-    """Build the service of an approved model version.
+def release(workflow: str, bento: Path | None, version: str | None, env: str | None) -> None:
+    """Build the service of an approved model version, or check one that was built.
 
     The service is a bento, a folder that BentoML serves. No version is built without an approval.
+    `kedro release check BENTO` computes the digest of all files of a bento anew, and says which
+    release in the ledger has it.
     """
+    if workflow == "check" or bento is not None:
+        _check_release(workflow, bento, env)
+        return
     from kedro.framework.session import KedroSession
     from kedro.framework.startup import bootstrap_project
 
@@ -69,6 +75,21 @@ def release(workflow: str, version: str | None, env: str | None) -> None:
         f"{facts['approved_by']}) is the bento {facts['tag']}\nNext, serve it on 127.0.0.1:3000:\n"
         f"  {facts['command']}"
     )
+
+
+def _check_release(word: str, bento: Path | None, env: str | None) -> None:
+    from fin_kedro.governance.ledger import Ledger
+    from fin_kedro.serving.release_check import check_bento
+
+    if word != "check" or bento is None:
+        raise ValueError(
+            "write `kedro release WORKFLOW` to build, or `kedro release check BENTO` with the "
+            "folder of a bento."
+        )
+    ledgers = {str(p["release"]["ledger"]) for p in _workflows(_config(env)).values()}
+    if len(ledgers) != 1:
+        raise ValueError(f"--env names {len(ledgers)} ledgers; one is needed.")
+    click.echo(check_bento(bento, Ledger(ledgers.pop())))
 
 
 @click.command()

@@ -39,10 +39,11 @@ def build_release(release: Mapping[str, Any], features: Mapping[str, Any]) -> di
         "path": str(bento.path),
         "home": str(bento.home),
         "command": bento.command,
+        "bento_digest": bento.digest,
     }
     entry = ledger.append(
         event="released", workflow=approved["workflow"], version=approved["version"],
-        digest=approved["digest"], by=current_user(), bento=facts["tag"],
+        digest=approved["digest"], by=current_user(), bento=facts["tag"], bento_digest=bento.digest,
     )  # fmt: skip
     tags = {"state": "released", "bento": facts["tag"], **tag_of({ledger.path: entry.head})}
     tag_version(approved["workflow"], approved["version"], tags)
