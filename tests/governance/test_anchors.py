@@ -10,14 +10,15 @@ from pathlib import Path
 
 import pytest
 
-from fin_kedro.governance.anchors import NEWEST, name_of, tag_of, visible_anchors
-from fin_kedro.governance.approval import approve, approved_release
+from fin_kedro.governance.anchors import NEWEST, keep_heads, name_of, tag_of, visible_anchors
+from fin_kedro.governance.approval import approve, approved_release, conditions
 from fin_kedro.governance.ledger import Ledger, LedgerError
 from fin_kedro.governance.signing import KEY_VARIABLE
 from tests.governance.test_ledger import chained, rewrite, rows_of
 
 NAME = "data/governance/ledger.sqlite"
 POLICY = {"roles": ["model_validator"], "shortest_comment": 3}
+UNDER = conditions("base", {})
 
 
 @pytest.fixture
@@ -55,9 +56,9 @@ COMMANDS: dict[str, Callable[[Ledger], object]] = {
     "models": lambda ledger: ledger.verify(),
     "approve": lambda ledger: approve(
         ledger=ledger, workflow="credit", version=None, by="Bo", role="model_validator",
-        comment="read", policy=POLICY,
+        comment="read", policy=POLICY, under=UNDER,
     ),
-    "release": lambda ledger: approved_release(ledger, "credit"),
+    "release": lambda ledger: approved_release(ledger, "credit", under=UNDER),
     "run": lambda ledger: ledger.check_anchors(),
 }  # fmt: skip
 
@@ -98,20 +99,29 @@ ROLLED = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("kept", ["seal", "tags", "model_version_tags"])
+@pytest.mark.parametrize("kept", ["seal", "beside", "tags", "model_version_tags"])
 @pytest.mark.parametrize("attack", ROLLED)
 def test_ledger_rolled_back(ledger: Ledger, tmp_path: Path, attack: str, kept: str) -> None:
     copy = Path(shutil.copy(ledger.path, tmp_path / "yesterday"))
+    copy_head = ledger.head()
     entry = ledger.append(event="failed", workflow="credit", version="1", digest="d", by="Ada")
     if kept == "seal":
         seal(ledger, "2026-01-01T00.00.00.000Z")
+    elif kept == "beside":  # the seal knows what was there before its own entry
+        seal(ledger, "2026-01-01T00.00.00.000Z", copy_head)
+        run = tmp_path / "data/08_reporting/seal.json/2026-01-01T00.00.00.000Z/seal.json"
+        keep_heads(run, {str(ledger.path): entry.head})
     else:
         tag(ledger, kept)
     ledger.verify()
     ledger.append(event="x", by="Ada")
     ledger.verify()  # it may grow
     ROLLED[attack](ledger.path, copy)
-    where = {"seal": "the seal of run 2026", "tags": "run r1"}.get(kept, "model version credit 1")
+    where = {
+        "seal": "the seal of run 2026",
+        "beside": "the seal of run 2026",
+        "tags": "run r1",
+    }.get(kept, "model version credit 1")
     for command in COMMANDS.values():
         with pytest.raises(LedgerError, match=f"{where}.*entry 3 .{entry.hash[:12]}.*backup"):
             command(ledger)

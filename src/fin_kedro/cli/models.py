@@ -27,12 +27,14 @@ def approve(
     Whoever trained it cannot approve it. The approval names the report that it rests on.
     """
     from fin_kedro.governance import anchors, approval, registry
+    from fin_kedro.project.policy import policy_of
 
     config = _config(env)
     ledger = _ledger(config, workflow)
     state, entry = approval.approve(
         ledger=ledger, workflow=workflow, version=version, by=by, role=role, comment=comment,
         policy=config["policy"]["approval"],
+        under=approval.conditions(env, policy_of(config["policy"], workflow)["gates"]),
     )  # fmt: skip
     _use_registry(config)
     tags = {"state": "approved", "approved_by": by.strip(), "approval": entry.hash}
@@ -108,7 +110,7 @@ def models(workflow: str | None, env: str | None) -> None:
     from fin_kedro.governance.registry import model_states
 
     ledgers = {str(p["release"]["ledger"]) for p in _workflows(_config(env)).values()}
-    columns = ("workflow", "version", "state", "since (UTC)", "by", "digest", "signed by")
+    columns = ("workflow", "version", "env", "state", "since (UTC)", "by", "digest", "signed by")
     table = Table(*columns, box=None, header_style="bold")
     for path in sorted(ledgers):
         ledger = Ledger(path)
@@ -118,6 +120,7 @@ def models(workflow: str | None, env: str | None) -> None:
                 table.add_row(
                     state.workflow,
                     state.version,
+                    state.env,
                     state.state,
                     state.since[:19],
                     state.by,

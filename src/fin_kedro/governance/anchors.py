@@ -22,6 +22,7 @@ from fin_kedro.governance.signing import project_of
 TAG = "ledger_anchors"
 OCCASION = "ledgers"  # of a seal's occasion
 SEALS = "08_reporting/seal.json"  # as conf/base lays the data folder out
+BESIDE = "ledger.json"  # in a seal's folder
 MLFLOW = "mlflow/mlflow.db"
 NEWEST = 3  # seals that are read: names are times, and runs side by side end in any order
 _SQLITE = "sqlite:///"
@@ -54,6 +55,12 @@ def tag_of(heads: Mapping[Path, str] | Mapping[str, str]) -> dict[str, str]:
     return {TAG: json.dumps(named, sort_keys=True)} if named else {}
 
 
+def keep_heads(seal: Path, heads: Mapping[str, str]) -> None:
+    """Keep heads beside a seal once it is entered: they know its own entry, too."""
+    named = {name_of(path): head for path, head in heads.items()}
+    seal.with_name(BESIDE).write_text(json.dumps(named, sort_keys=True), encoding="utf-8")
+
+
 def visible_anchors(ledger: Path) -> list[Anchor]:
     """What seals on disk and MLflow's own database keep of a ledger, the newest entry first.
 
@@ -82,6 +89,9 @@ def _in_seals(ledger: Path) -> Iterator[tuple[str, Any]]:
         with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
             seal = json.loads((folder / run / folder.name).read_text(encoding="utf-8"))
             yield f"the seal of run {run}", seal["occasion"][OCCASION]
+        with contextlib.suppress(OSError, ValueError):
+            beside = json.loads((folder / run / BESIDE).read_text(encoding="utf-8"))
+            yield f"the seal of run {run}", beside
 
 
 def _in_mlflow(ledger: Path) -> Iterator[tuple[str, Any]]:

@@ -315,17 +315,22 @@ def keep_seal(record: RunRecord, outcome: str, catalog: Any) -> str:
     Returns what a person reads: the digest, what it cost, the ledger's head, and the command that
     shows it.
     """
+    from fin_kedro.governance.anchors import keep_heads, tag_of
+
     seal = record.seal(outcome)
     began = time.perf_counter()
-    patch = _save(record, seal, catalog)
+    place, patch = _save(record, seal, catalog)
     entries = _enter(record, seal)
+    heads = dict(zip(record.ledgers(), (entry.head for entry in entries), strict=True))
+    if heads and place:
+        keep_heads(place, heads)
     if seal["occasion"]["mlflow_run"]:
-        _log_to_mlflow(record, seal, patch, entries)
+        _log_to_mlflow(record, seal, patch, {**anchors(entries), **tag_of(heads)})
     record.close()
     cost = record.sealing_seconds + time.perf_counter() - began
     run, env = seal["occasion"]["run"], seal["content"]["subject"]["env"]
-    heads = " and ".join(f"{e.number}:{e.hash[:16]}" for e in entries)
-    entered = f"entered in the ledger as {heads}; " if heads else ""
+    said = " and ".join(f"{e.number}:{e.hash[:16]}" for e in entries)
+    entered = f"entered in the ledger as {said}; " if said else ""
     return (
         f"  sealed as {seal['digest'][:12]} (the run waited {cost:.1f} s for it; hashing in the "
         f"background took {record.beside_seconds:.1f} s of processor time)\n"
@@ -333,35 +338,34 @@ def keep_seal(record: RunRecord, outcome: str, catalog: Any) -> str:
     )
 
 
-def _save(record: RunRecord, seal: Mapping[str, Any], catalog: Any) -> Path | None:
-    """Write patch and seal, the seal last: where it is, all of it is. Returns the patch's path."""
+def _save(
+    record: RunRecord, seal: Mapping[str, Any], catalog: Any
+) -> tuple[Path | None, Path | None]:
+    """Write patch and seal, the seal last: where it is, all of it is. Returns the paths of both."""
     if DATASET not in catalog:
-        return None
-    dataset, patch = catalog.get(DATASET), None
-    if record.patch and hasattr(dataset, "_get_save_path"):
-        patch = Path(str(dataset._get_save_path())).with_name(PATCH)
+        return None, None
+    dataset = catalog.get(DATASET)
+    place = Path(str(dataset._get_save_path())) if hasattr(dataset, "_get_save_path") else None
+    patch = place.with_name(PATCH) if place and record.patch else None
+    if patch and record.patch:
         patch.parent.mkdir(parents=True, exist_ok=True)
         patch.write_bytes(record.patch)
     catalog.save(DATASET, dict(seal))
-    return patch
+    return place, patch
 
 
 def _log_to_mlflow(
-    record: RunRecord, seal: Mapping[str, Any], patch: Path | None, entries: list[Entry]
+    record: RunRecord, seal: Mapping[str, Any], patch: Path | None, heads: Mapping[str, str]
 ) -> None:
     import mlflow
     from mlflow.entities import RunTag
 
-    from fin_kedro.governance.anchors import tag_of
-
     read = seal["content"]["data"]["read"]
     tags = {"seal": seal["digest"], **{f"data.{name}": digest for name, digest in read.items()}}
     client = mlflow.MlflowClient()
-    heads = dict(zip(record.ledgers(), (entry.head for entry in entries), strict=True))
-    kept = {**anchors(entries), **tag_of(heads)}
     client.log_batch(
         seal["occasion"]["mlflow_run"],
-        tags=[RunTag(name, value) for name, value in {**tags, **kept}.items()],
+        tags=[RunTag(name, value) for name, value in {**tags, **heads}.items()],
     )
     mlflow.log_dict(dict(seal), "seal.json")
     if patch:
