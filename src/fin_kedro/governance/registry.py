@@ -38,13 +38,19 @@ _MODEL_NEEDS = ("mlflow", "onnxruntime", "pandas")
 _MISMATCH_SEARCH = "mlflow.utils.environment.warn_dependency_requirement_mismatches"
 
 
+_NOT_FOUND = ("candidate", "report", "env", "gates_digest")  # of a record: not what was found
+
+
 class RegistryError(RuntimeError):
     """A version is unknown, or not in the state that was asked for."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class ModelState:
-    """A registered version, its state, since when (UTC, ISO 8601), by whom, and the entry of it."""
+    """A registered version, its state, since when (UTC, ISO 8601), by whom, and the entry of it.
+
+    ``env``: where it was validated; unknown before it was, or before entries stated it.
+    """
 
     workflow: str
     version: str
@@ -53,6 +59,7 @@ class ModelState:
     since: str
     by: str
     entry: Entry
+    env: str = "unknown"
 
 
 def current_user() -> str:
@@ -76,6 +83,7 @@ def model_states(ledger: Ledger) -> list[ModelState]:
             since=entry.at,
             by=event["by"],
             entry=entry,
+            env=event.get("env") or (found[key].env if key in found else "unknown"),
         )
     return list(found.values())
 
@@ -322,6 +330,8 @@ class ValidationRecordDataset(AbstractVersionedDataset[dict[str, Any], dict[str,
             digest=candidate["digest"], by=current_user(),
             record=self._ledger.relative(draft.final),
             report_digest=data["report_digest"], failed_gates=data["failed_gates"],
+            env=data["env"], gates_digest=data["gates_digest"],
+            record_digest=hashlib.sha256(text.encode()).hexdigest(),
         )  # fmt: skip
         tag_version(
             candidate["workflow"],
@@ -338,7 +348,7 @@ class ValidationRecordDataset(AbstractVersionedDataset[dict[str, Any], dict[str,
     def content_hash(self) -> str:
         """Hash (sha256, hex) of what was found, without version number, run and paths."""
         content: dict[str, Any] = json.loads(Path(str(self._get_load_path())).read_text())
-        found = {k: v for k, v in content.items() if k not in ("candidate", "report")}
+        found = {k: v for k, v in content.items() if k not in _NOT_FOUND}
         found["digest"] = content["candidate"]["digest"]
         return hashlib.sha256(json.dumps(found, sort_keys=True).encode()).hexdigest()
 

@@ -216,11 +216,12 @@ class Trusted:
     """The keys that a project's signers.yml lists, by name; without the file any key will do.
 
     ``unsigned``: so many of the first entries may be without a signature, as they were before
-    entries were signed.
+    entries were signed; ``unsigned_head`` is the hash (sha256, hex) of the last of them.
     """
 
     signers: Mapping[str, Signer] | None = None
     unsigned: int = 0
+    unsigned_head: str | None = None
 
     def name_of(self, key: str) -> str | None:
         """The listed name of a key's id; None for one that is not listed."""
@@ -246,13 +247,21 @@ def trusted_signers(ledger: Path) -> Trusted:
         raise SigningError(
             f"{path} cannot be read: {error}. It holds `signers`, a public key in base64 by name "
             "(`kedro seal signers` prints keys), and may hold `unsigned`, how many of the first "
-            "entries are older than signing."
+            "entries are older than signing, with `unsigned_head`, the hash of the last of them."
         ) from error
 
 
 def _listed(content: Any) -> Trusted:
-    unknown = sorted(set(content) - {"signers", "unsigned"})
+    unknown = sorted(set(content) - {"signers", "unsigned", "unsigned_head"})
     if unknown:
         raise ValueError(f"unknown: {', '.join(map(str, unknown))}")
-    signers = {str(name): Signer.read(text) for name, text in content["signers"].items()}
-    return Trusted(signers, int(content.get("unsigned") or 0))
+    listed = content.get("signers")
+    if listed is None and "unsigned" not in content:
+        raise ValueError("it lists no signers")
+    signers = {str(name): Signer.read(text) for name, text in (listed or {}).items()}
+    head = content.get("unsigned_head")
+    return Trusted(
+        None if listed is None else signers,
+        int(content.get("unsigned") or 0),
+        str(head) if head else None,
+    )

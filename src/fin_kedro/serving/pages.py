@@ -90,14 +90,23 @@ def plain_row(contract: Contract, row: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def openapi(
-    package: Package, operations: Sequence[Operation], *, version: str, note: str
+    package: Package,
+    operations: Sequence[Operation],
+    *,
+    version: str,
+    note: str,
+    bento: str | None = None,
 ) -> dict[str, Any]:
-    """Describe the HTTP interface; ``note`` says what executing an example does."""
+    """Describe the HTTP interface; ``note`` says what executing an example does.
+
+    ``bento``: digest of the service's files, verified when it started; None in development.
+    """
     models = [model for o in operations for model in (o.request, o.answer)]
     contract = package.contract
+    files = f"bento `{bento}` (verified at start)" if bento else "not a released bento"
     description = (
         f"Model version **{version}**, package `{package.digest[:16]}`, contract "
-        f"`{contract.name}` {contract.version}. Press **Execute** below: {note}"
+        f"`{contract.name}` {contract.version}, {files}. Press **Execute** below: {note}"
     )
     paths = {o.body.path: {"post": _described(o)} for o in operations}
     return {
