@@ -17,6 +17,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from sealed_kernel.refusals import EarlyExit
+
 BROKEN_PIPE = 141  # 128 + SIGPIPE
 STRICT = {"bash": "set -e -o pipefail; ", "zsh": "set -e -o pipefail; "}
 PLAIN_SHELLS = ("sh", "dash", "ksh")
@@ -167,8 +169,6 @@ def _make_profiler_strict() -> None:
             try:
                 return super().runctx(*args, **kwargs)
             except SystemExit as error:
-                from sealed_kernel.watch import EarlyExit
-
                 raise EarlyExit(f"sys.exit({error}) under %prun; take it out.") from error
 
     execution.profile = SimpleNamespace(Profile=Profile)  # type: ignore[assignment]

@@ -22,6 +22,8 @@ from contextlib import suppress
 from types import CoroutineType
 from typing import Any
 
+from sealed_kernel.refusals import EarlyExit
+
 PASSED, FAILED, NOT_APPLICABLE = "passed", "failed", "not applicable"
 THREADS_MAY_TAKE = 2.0  # seconds after the last cell, all together
 # how a loop ends, not how something fails
@@ -34,10 +36,6 @@ class GateFailed(AssertionError):  # noqa: N818 (readers see it by this name)
 
 class GateError(TypeError):
     """A gate was given something that is neither true nor false."""
-
-
-class EarlyExit(RuntimeError):  # noqa: N818 (likewise)
-    """A cell asked the kernel to stop before the notebook's end."""
 
 
 class Watch:
