@@ -19,7 +19,3 @@ class Refused(_Sentence):
 
 class KernelRefused(_Sentence):
     """The kernel would not begin; its own words say why."""
-
-
-class EarlyExit(RuntimeError):  # noqa: N818 (readers see it by this name)
-    """A cell asked the kernel to stop before the notebook's end."""

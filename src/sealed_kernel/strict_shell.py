@@ -17,8 +17,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from sealed_kernel.refusals import EarlyExit
-
 BROKEN_PIPE = 141  # 128 + SIGPIPE
 STRICT = {"bash": "set -e -o pipefail; ", "zsh": "set -e -o pipefail; "}
 PLAIN_SHELLS = ("sh", "dash", "ksh")
@@ -30,6 +28,10 @@ NO_COMMAND = re.compile(
 )
 BACKGROUND = re.compile(r"(?<![&|<>])&(?![&>])")
 PIPE = re.compile(r"(?<!\|)\|(?!\|)")
+
+
+class EarlyExit(RuntimeError):  # noqa: N818 (readers see it by this name)
+    """A cell asked the kernel to stop before the notebook's end."""
 
 
 class ShellError(RuntimeError):

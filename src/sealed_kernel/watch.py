@@ -22,7 +22,7 @@ from contextlib import suppress
 from types import CoroutineType
 from typing import Any
 
-from sealed_kernel.refusals import EarlyExit
+from sealed_kernel.strict_shell import EarlyExit, make_strict
 
 PASSED, FAILED, NOT_APPLICABLE = "passed", "failed", "not applicable"
 THREADS_MAY_TAKE = 2.0  # seconds after the last cell, all together
@@ -249,8 +249,6 @@ def watch(plan: dict[int, str]) -> None:
     WATCH.shell, WATCH.plan = shell, plan
     if not first:
         return
-    from sealed_kernel.strict_shell import make_strict
-
     make_strict(shell)
     shell.events.register("pre_run_cell", WATCH.before_cell)
     shell.events.register("post_run_cell", WATCH.after_cell)
