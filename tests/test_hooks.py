@@ -14,7 +14,9 @@ from kedro.io import DataCatalog
 from kedro.pipeline import Pipeline, node
 from threadpoolctl import threadpool_info, threadpool_limits
 
+from fin_kedro import hooks as hooks_module
 from fin_kedro.hooks import ProgressHooks, SealHooks, ThreadHooks, WholeVersionHooks
+from fin_kedro.project.run_locks import RunLockError, RunLocks
 from fin_kedro.seals.seal import check_seal
 from fin_kedro.seals.sealing import RUN_CONTEXT
 from fin_kedro.settings import HOOKS
@@ -165,3 +167,30 @@ def test_the_project_uses_them_all_and_versions_are_whole_first() -> None:
     kinds = [type(hook) for hook in HOOKS]
     assert set(kinds) == {WholeVersionHooks, ThreadHooks, SealHooks, ProgressHooks}
     assert kinds[0] is WholeVersionHooks
+
+
+def test_a_context_that_is_opened_while_a_run_goes_on_leaves_the_run_its_lock(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A report or a cell may open one; a run that was interrupted gives its lock back."""
+    for name in ("tell_plainly", "spill_into", "close_killed_runs"):
+        monkeypatch.setattr(hooks_module, name, lambda *_: None)
+    hooks = WholeVersionHooks()
+    conf = {"globals": {"data": "data"}, "mlflow": {}}
+    context: Any = SimpleNamespace(config_loader=conf, project_path=tmp_path)
+    steps = Pipeline([node(lambda: 1, None, "one", name="make", namespace="credit")])
+
+    def begin(run: str) -> None:
+        steps_of_hook = hooks.before_pipeline_run({"run_id": run}, steps, DataCatalog())
+        next(steps_of_hook)
+        with pytest.raises(StopIteration):
+            steps_of_hook.send([])
+
+    hooks.after_context_created(context)
+    begin("first")
+    hooks.after_context_created(context)
+    with pytest.raises(RunLockError, match="run first"):
+        RunLocks(tmp_path / "data").take(["credit"], "other", wait=False)
+    begin("second, after the first was interrupted")
+    hooks.after_pipeline_run()
+    RunLocks(tmp_path / "data").take(["credit"], "other", wait=False)

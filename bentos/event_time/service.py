@@ -13,6 +13,7 @@ os.environ.setdefault("BENTOML_DO_NOT_TRACK", "True")  # before bentoml asks
 
 import bentoml
 
+from fin_kedro.contracts.requests import raw_row
 from fin_kedro.serving import live_web, web
 
 HERE = Path(__file__).parent
@@ -40,7 +41,7 @@ class Service(live_web.LiveService):
     def score(self, explain: bool, **named: list) -> list:
         """Return one decision per row, in order; rows come under the package's word for them."""
         (rows,) = named.values()
-        return self.live.score([vars(row) for row in rows], explain)
+        return self.live.score([raw_row(row) for row in rows], explain)
 
     @bentoml.api(
         route="/labels",
@@ -49,4 +50,4 @@ class Service(live_web.LiveService):
     )
     def learn(self, labels: list) -> list:
         """Say of each label whether it was news."""
-        return self.live.learn([vars(row) for row in labels])
+        return self.live.learn([raw_row(row) for row in labels])

@@ -12,6 +12,7 @@ os.environ.setdefault("BENTOML_DO_NOT_TRACK", "True")  # before bentoml asks
 
 import bentoml
 
+from fin_kedro.contracts.requests import raw_row
 from fin_kedro.serving import web
 
 HERE = Path(__file__).parent
@@ -40,4 +41,4 @@ class Service:
     )
     async def score(self, rows: list) -> list:  # rows of several requests at once
         """Return one decision per row, in order."""
-        return APPLICATION.scorer.score([vars(row) for row in rows])
+        return APPLICATION.scorer.score([raw_row(row) for row in rows])

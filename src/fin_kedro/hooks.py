@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Generator, Mapping
 from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
+from kedro.config import MissingConfigException
 from kedro.framework.context import KedroContext
 from kedro.framework.hooks import hook_impl
 from kedro.pipeline import Pipeline
@@ -16,6 +18,7 @@ from kedro.pipeline.node import Node
 from fin_kedro.project.config import data_folder
 from fin_kedro.project.faults import close_killed_runs, tell_plainly
 from fin_kedro.project.loads import note_data
+from fin_kedro.project.run_locks import RunLocks, waits
 from fin_kedro.project.summary import (
     RunClock,
     leave_out_traceback,
@@ -25,25 +28,64 @@ from fin_kedro.project.summary import (
     resume_command,
 )
 from fin_kedro.seals.sealing import RUN_CONTEXT, RunRecord, keep_seal
+from fin_kedro.storage.mlflow_tables import prepare_tables
+from fin_kedro.storage.pins import pin_versions
 from fin_kedro.storage.spill import spill_into
 from fin_kedro.storage.whole_versions import keep_versions_whole
 from sealed_kernel.fixed import asked_threads
 
 
 class WholeVersionHooks:
-    """A version of a dataset is visible whole or not at all, in a run and in a notebook."""
+    """A version of a dataset is visible whole or not at all, in a run and in a notebook.
+
+    Of runs of one workflow one is at work at a time, and a run reads nothing that another one
+    writes meanwhile.
+    """
+
+    def __init__(self) -> None:
+        self._data = Path()
+        self._locks = RunLocks(self._data)
 
     @hook_impl(tryfirst=True)
     def after_context_created(self, context: KedroContext) -> None:
-        """Name the data folder: to sentences about a full disk, and to what exceeds memory."""
+        """Name the data folder: to sentences about a full disk, and to what exceeds memory.
+
+        MLflow's tables are made whole here, before kedro-mlflow opens them.
+        """
         data = data_folder(context.config_loader, context.project_path)
         tell_plainly(data)
         spill_into(data)
+        self._data = data
+        with suppress(MissingConfigException):
+            prepare_tables(context.config_loader["mlflow"])
+
+    @hook_impl(tryfirst=True, wrapper=True)
+    def before_pipeline_run(
+        self, run_params: Mapping[str, Any], pipeline: Pipeline, catalog: Any
+    ) -> Generator[None, Any, Any]:
+        """Wait for the turn, fix which versions are read, and close MLflow's killed runs."""
+        workflows = {(node.namespace or "").split(".")[0] or "project" for node in pipeline.nodes}
+        self._locks.release()  # of a run that somebody interrupted in this notebook
+        self._locks = RunLocks(self._data)
+        self._locks.take(workflows, str(run_params.get("run_id")), wait=waits())
+        try:
+            pin_versions(catalog, sorted(pipeline.datasets()))
+            answers = yield  # the other hooks; then MLflow's run is open
+            close_killed_runs()
+            return answers
+        except BaseException:
+            self._locks.release()
+            raise
 
     @hook_impl(trylast=True)
-    def before_pipeline_run(self) -> None:
-        """Close MLflow's runs that were killed, now that this one is open."""
-        close_killed_runs()
+    def after_pipeline_run(self) -> None:
+        """Let the next run of these workflows begin, once this one is sealed."""
+        self._locks.release()
+
+    @hook_impl(trylast=True)
+    def on_pipeline_error(self) -> None:
+        """Let the next run of these workflows begin."""
+        self._locks.release()
 
     @hook_impl(tryfirst=True)
     def after_catalog_created(self, catalog: Any) -> None:

@@ -107,6 +107,7 @@ def bench_service(say: Printer, tried: Path, tmp_path: Path) -> None:
 def _plain(port: int, package: Path, folder: Path) -> subprocess.Popen[bytes]:
     environment = clean_environment(folder / "home") | {
         "FIN_KEDRO_PACKAGE": str(package),
+        "FIN_KEDRO_SERVE_UNRELEASED": "true",
         "PYTHONPATH": os.pathsep.join([str(ROOT / "src"), str(ROOT)]),
     }
     module = "tests.benchmarks.plain_service:app"

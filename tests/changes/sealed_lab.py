@@ -62,7 +62,7 @@ class SealedLab:
             "environment": parts.get("environment", ENVIRONMENT),
             "code": {**code, "dirty": dirty, **parts.get("code", {})},
             "parameters": parts.get("parameters", {"depth": {"value": 4}}),
-            "steps": {},
+            "steps": parts.get("steps", {}),
             "data": {"read": parts.get("read", {}), "written": written},
             "outcome": "completed",
         }

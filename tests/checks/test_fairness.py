@@ -17,6 +17,7 @@ from fin_kedro.checks.fairness import (
     named_groups,
     rates_by_group,
     ratio_interval,
+    stray_edges,
 )
 
 ROWS = st.lists(
@@ -210,3 +211,11 @@ def test_numbers_without_edges_are_cut_at_their_quarters() -> None:
 def test_a_few_codes_stay_groups_of_their_own() -> None:
     codes = np.tile(np.arange(1.0, 13.0), 5)
     assert len(set(named_groups(codes, labels={}))) == 12
+
+
+def test_edges_of_a_misspelt_attribute_are_refused_and_of_another_table_left() -> None:
+    assert stray_edges({"AGE": [25, 60]}, ["AGE", "SEX"]) == []
+    assert stray_edges({"AGE": [25, 60]}, ["GENDER"]) == ["AGE"]
+    assert stray_edges({"AGE": None}, ["AGES"]) == []
+    with pytest.raises(ValueError, match="'Agee'.*Did you mean 'age'"):
+        stray_edges({"Agee": [25]}, ["age", "sex"])

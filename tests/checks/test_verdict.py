@@ -123,3 +123,11 @@ def test_panel_takes_limits_from_the_policy() -> None:
     assert all(isinstance(verdict, Verdict) for verdict in panel.verdicts)
     with pytest.raises(KeyError, match="no gate 'Y'"):
         panel.judge("Y", 1)
+
+
+def test_a_gate_that_nothing_judges_is_named() -> None:
+    gate = {"title": "t", "limits": {"min": 0}, "reason": "r"}
+    panel = Panel({"FAI-AIR": gate, "DIS-AUC": gate, "DIS-AUC-NEW": gate, "OWN-ONE": gate})
+    panel.skip("FAI-AIR", "one group only", part="SEX")
+    panel.judge("DIS-AUC", 1.0)
+    assert panel.unjudged() == ["DIS-AUC-NEW", "OWN-ONE"]

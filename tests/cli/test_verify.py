@@ -33,6 +33,7 @@ def typed(project: Path, *arguments: str, monkeypatch: pytest.MonkeyPatch) -> Re
         (["latest", "--with", "luck=now"], "write code=now, code=REVISION, data=now"),
         (["latest", "--with", "data=yesterday"], "data is `sealed` or `now`"),
         (["latest"], "no run is sealed in"),
+        (["latest", "--only", "credit"], "--only chooses among all; give --all"),
         (["--all", "--only", "typo"], "nothing to verify: no notebook or pipeline fits typo"),
     ],
 )

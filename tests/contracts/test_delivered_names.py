@@ -12,11 +12,13 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from fin_kedro.contracts.delivered_names import names_in_file
 from fin_kedro.contracts.files import DeliveredTable
 from fin_kedro.contracts.model import ContractError
 from fin_kedro.contracts.reading import read_contract
 from tests.contracts.samples import document, prop, write
 
+NUMBER = itertools.count()
 DUCKDB = {"backend": "duckdb", "database": ":memory:"}
 
 
@@ -39,11 +41,12 @@ WRITERS: dict[str, Callable[[Path, list[str], list[list[int]]], None]] = {
 def delivered(folder: Path, kind: str, names: list[str], *columns: Any) -> Any:
     """A file whose k-th column holds k, k + 10; read under a contract of these columns."""
     rows = [[*range(len(names))], [place + 10 for place in range(len(names))]]
-    WRITERS[kind](folder / f"rows.{kind}", names, rows)
+    path = folder / f"rows{next(NUMBER)}.{kind}"  # the engine may keep of a file what it once read
+    WRITERS[kind](path, names, rows)
     contract = write(folder, document(*columns))
     return DeliveredTable(
         contract=str(contract),
-        filepath=str(folder / f"rows.{kind}"),
+        filepath=str(path),
         file_format=kind,
         connection=DUCKDB,
     ).load()
@@ -105,3 +108,12 @@ def test_a_missing_column_is_called_as_the_file_should_call_it(tmp_path: Path) -
     table = delivered(tmp_path, "csv", ["x"], prop("a", "integer", physicalName="AGE"))
     with pytest.raises(ContractError, match="column a, called AGE in the file, is missing"):
         check_structure(read_contract(tmp_path / "small.odcs.yaml"), table)
+
+
+def test_what_cannot_be_read_has_no_names(tmp_path: Path) -> None:
+    (tmp_path / "x.parquet").write_bytes(b"PAR1 no more")
+    assert names_in_file(tmp_path / "x.parquet", "parquet", {}) == []
+    assert names_in_file(tmp_path, "parquet", {}) == []
+    (tmp_path / "x.csv").write_text("a,b\n1,2\n")
+    assert names_in_file(tmp_path / "x.csv", "csv", {"encoding": "only_the_engine_knows"}) == []
+    assert names_in_file(tmp_path / "x.csv", "csv", {}) == ["a", "b"]

@@ -13,7 +13,7 @@ from pydantic import ValidationError
 
 from fin_kedro.contracts import Column, Contract, request_model
 from fin_kedro.contracts.column import plain_text
-from fin_kedro.contracts.requests import example
+from fin_kedro.contracts.requests import example, raw_row, reference_name
 from tests.contracts.samples import application, credit_contract, loans
 
 LOANS, CREDIT = loans(), credit_contract()
@@ -134,3 +134,28 @@ def test_a_column_may_bear_a_name_that_python_cannot(name: str) -> None:
         assert caught.value.errors()[0]["loc"] == (name,)
     with pytest.raises(ValidationError, match="column_0__"):
         model.model_validate({name: 0.5, "column_0__": 0.5})
+
+
+@pytest.mark.parametrize("name", [*ODD, "id", "reference__", "ID"])
+def test_a_row_is_read_under_the_names_that_callers_write(name: str) -> None:
+    columns = [Column(name=n, type="number", role="feature") for n in (name, "amount")]
+    contract = Contract(name="odd", version="1", columns={c.name: c for c in columns})
+    model, own = request_model(contract), reference_name(columns)
+    assert own == ("fin_kedro__id" if name in ("id", "ID") else "id")
+    row = raw_row(model.model_validate({name: 0.5, "amount": 7.0, own: 9_007_199_254_740_993}))
+    assert row == {name: 0.5, "amount": 7.0, own: 9_007_199_254_740_993}
+    assert raw_row(model.model_validate({name: 0.5, "amount": 7.0}))[own] is None
+
+
+@pytest.mark.parametrize("reference", ["A1", "007", "", 7, 2**63 - 1, None])
+def test_a_reference_is_a_text_or_an_integer_and_stays_what_it_is(reference: Any) -> None:
+    found = raw_row(MODEL.model_validate({**GOOD, "id": reference}))["id"]
+    assert (found, type(found)) == (reference, type(reference))
+
+
+@pytest.mark.parametrize("reference", [1.0, True, 2**63, ["A1"], {}])
+def test_any_other_reference_is_refused_once(reference: Any) -> None:
+    with pytest.raises(ValidationError) as caught:
+        MODEL.model_validate({**GOOD, "id": reference})
+    (error,) = caught.value.errors()
+    assert error["loc"] == ("id",)

@@ -62,7 +62,7 @@ def strings(folder: Path, rows: int = 1500) -> Path:
 
 
 def dates(folder: Path, rows: int = 2000) -> Path:
-    """Days as 24.12.2025 in three columns, one of them a day of birth; a score beside them."""
+    """Days as 24.12.2025: of the application, of birth, before it and after; a score beside."""
     rng = np.random.default_rng(3)
     days = pd.Timestamp("2024-01-01") + pd.to_timedelta(rng.integers(0, 700, rows), "D")
     born = pd.Timestamp("1950-01-01") + pd.to_timedelta(rng.integers(0, 20_000, rows), "D")
@@ -73,6 +73,12 @@ def dates(folder: Path, rows: int = 2000) -> Path:
             "application_date": days.strftime("%d.%m.%Y"),
             "birth_date": born.strftime("%d.%m.%Y"),
             "first_contact": (days - pd.Timedelta("30D")).strftime("%d.%m.%Y"),
+            "client_from": (days - pd.to_timedelta(rng.integers(0, 3000, rows), "D")).strftime(
+                "%d.%m.%Y"
+            ),
+            "closing_day": (days + pd.to_timedelta(rng.integers(-99, 900, rows), "D")).strftime(
+                "%d.%m.%Y"
+            ),
             "bureau_score": score,
             "amount": rng.integers(5, 200, rows) * 100,
             "loan_status": np.where(

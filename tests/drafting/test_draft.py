@@ -77,7 +77,14 @@ ROLES = {
         "branch code": "feature",
         "Ausgang": "target",
     },
-    "dates": {"loan_no": "id", "application_date": "time", "birth_date": "ignored"},
+    "dates": {
+        "loan_no": "id",
+        "application_date": "time",
+        "birth_date": "ignored",
+        "first_contact": "ignored",
+        "client_from": "feature",
+        "closing_day": "ignored",
+    },
     "leak": {"id": "id", "utilisation": "feature", "paid_share": "ignored", "is_bad": "target"},
     "wide": {"row_number": "id", "constant": "ignored", "v55.mean": "feature", "target": "target"},
     "tiny": {"row_number": "id", "foreign_worker": "protected", "credit_risk": "target"},
@@ -89,6 +96,32 @@ ROLES = {
 def test_roles_are_those_of_the_table(made: Made, shape: str) -> None:
     contract = contract_of(made[shape][0])
     assert {name: contract.columns[name].role for name in ROLES[shape]} == ROLES[shape]
+
+
+def test_a_day_is_a_feature_by_its_age_unless_it_is_often_later_than_the_row(made: Made) -> None:
+    project, file, _ = made["dates"]
+    contract = contract_of(project)
+    assert contract.columns["client_from"].age_at == "time"
+    text = (project / "conf/own/contracts/loans.odcs.yaml").read_text("utf-8")
+    days = pd.read_csv(file)[["application_date", "closing_day"]]
+    parsed = days.apply(lambda cells: pd.to_datetime(cells, format="%d.%m.%Y"))
+    share = (parsed["closing_day"] > parsed["application_date"]).mean()
+    said = " ".join(text.replace("#", " ").split())
+    assert f"In {share:.1%} of its rows it lies after the row's own day: likely a leak" in said
+    assert "QUESTION: is it known when the decision is taken, as an agreed end is?" in said
+
+
+def test_without_a_day_of_the_row_an_age_is_asked_for(tmp_path: Path) -> None:
+    file = tmp_path / "days.csv"
+    lines = [f"{n},2020-01-{n % 28 + 1:02d},{n % 7},{n % 2}" for n in range(60)]
+    file.write_text("\n".join(["id,last_change,late,bad", *lines]))
+    (tmp_path / "conf").mkdir()
+    write_draft(tmp_path, str(file), "loans", "own", "bad")
+    contract = contract_of(tmp_path)
+    assert contract.time is None
+    assert contract.columns["last_change"].role == "ignored"
+    text = (tmp_path / "conf/own/contracts/loans.odcs.yaml").read_text("utf-8")
+    assert "QUESTION: count its age at a fixed day?" in text
 
 
 EVENTS = {
@@ -155,9 +188,15 @@ def test_each_guess_has_its_reason_and_doubts_are_questions(made: Made) -> None:
 
 def test_the_raw_file_is_copied_only_where_a_run_could_not_read_it(made: Made) -> None:
     copied = {shape for shape, (_, _, written) in made.items() if "copied to" in written.raw}
-    assert copied == {"wide", "tiny", "german"}  # no id, no id, Windows-1252
+    assert copied == {"german"}  # Windows-1252
     for shape in set(SHAPES) - copied:
         assert not (made[shape][0] / "data").exists()
+    assert (
+        "customProperties" in (made["tiny"][0] / "conf/own/contracts/loans.odcs.yaml").read_text()
+    )
+
+
+def test_rows_without_an_id_are_numbered(made: Made) -> None:
     table = read_back(made["wide"][0]).load().execute()
     given = pd.read_parquet(made["wide"][1])
     assert table["row_number"].tolist() == list(range(1, 1001))
@@ -178,7 +217,7 @@ def test_the_page_has_a_picture_of_each_column_and_shows_no_person(made: Made) -
 
 
 def test_nothing_is_overwritten_and_nothing_is_left_behind(made: Made) -> None:
-    project, file, _ = made["tiny"]
+    project, file, _ = made["german"]
     before = {p: p.read_bytes() for p in sorted(project.rglob("*")) if p.is_file()}
     with pytest.raises(ContractError, match="conf/own is there already"):
         write_draft(project, str(file), "others", "own")

@@ -51,10 +51,10 @@ def test_names_that_cannot_be_used_are_mended(
     (tmp_path / "x.csv").write_text(f"{first}\n3,4,y\n")
     form = sniff(tmp_path / "x.csv")
     assert form.names == names and form.mended
-    rewrite_csv(tmp_path / "x.csv", form, tmp_path / "y.csv", "row")
+    rewrite_csv(tmp_path / "x.csv", form, tmp_path / "y.csv")
     written = (tmp_path / "y.csv").read_text().splitlines()
-    assert written[0] == ",".join(["row", *names])
-    assert written[-1] == f"{2 - form.header},3,4,y"
+    assert written[0] == ",".join(names)
+    assert written[-1] == "3,4,y"
 
 
 def test_what_is_no_table_is_refused(tmp_path: Path) -> None:
@@ -85,7 +85,7 @@ def test_any_cells_come_through_a_copy(
         csv.writer(file, delimiter=delimiter).writerows([["a", "b", "c"], *rows])
     form = sniff(folder / "x.csv")
     assert form.delimiter == delimiter and form.names == ("a", "b", "c")
-    rewrite_csv(folder / "x.csv", form, folder / "y.csv", "n")
+    rewrite_csv(folder / "x.csv", form, folder / "y.csv")
     with (folder / "y.csv").open(newline="", encoding="utf-8") as file:
         copied = list(csv.reader(file, delimiter=delimiter))[1:]
-    assert copied == [[str(n), *row] for n, row in enumerate(rows, 1)]
+    assert copied == [[*row] for row in rows]

@@ -59,7 +59,17 @@ def make_requests(rows: int = 6000, seed: int = 5) -> pd.DataFrame:
             "note": "outside the contract",
         }
     )
-    return _with_gaps(table, rng)
+    table = _with_gaps(table, rng)
+    table["customer_since"] = _first_days(table, bad, np.random.default_rng(seed + 1))
+    return table
+
+
+def _first_days(table: pd.DataFrame, bad: np.ndarray, rng: np.random.Generator) -> pd.Series:
+    """Days of the first account: earlier for those who pay, missing as nothing and as a code."""
+    ago = rng.exponential(np.where(bad, 700, 1500)).astype(int)
+    days = table["requested_on"] - pd.to_timedelta(ago, "D")
+    kind = rng.random(len(table))
+    return days.mask(kind < 0.05).mask(kind > 0.93, pd.Timestamp("1900-01-01"))
 
 
 def _with_gaps(table: pd.DataFrame, rng: np.random.Generator) -> pd.DataFrame:

@@ -106,7 +106,7 @@ CASES = {
         raw=lambda path: path.unlink(),
     ),
     "contract_typo": Case(
-        says=("expectedSing", "Did you mean 'expectedSign'", "column monthly_income"),
+        says=("expectedSing", "Did you mean 'expectedSign'", "column customer_since"),
         edit=(CONTRACT, "property: expectedSign", "property: expectedSing"),
     ),
     "contract_missing": Case(
@@ -150,7 +150,7 @@ CASES = {
         raw=_as_truncated_parquet,
     ),
     "broken_csv_row": Case(
-        says=("bad_broken_csv_row.csv", "line 602 has 4 fields, the header 14"),
+        says=("bad_broken_csv_row.csv", "line 602 has 4 fields, the header 15"),
         raw=_append_broken_row,
     ),
 }

@@ -18,6 +18,7 @@ from fin_kedro.project.evidence import load_json, open_catalog
 from fin_kedro.seals.crate import export_crate
 from fin_kedro.seals.seal import list_seals, read_seal
 from fin_kedro.seals.seal_check import check_on_disk, compare_seals
+from fin_kedro.storage.canonical import SHOWN
 from tests.conftest import kedro
 
 pytestmark = pytest.mark.slow
@@ -122,6 +123,16 @@ def test_both_versions_are_listed_and_the_first_can_be_loaded(
     assert listed.returncode == 0, listed.stderr
     newest, first = (line.split() for line in listed.stdout.strip().splitlines()[-2:])
     assert [first[0], newest[0]] == [seal["occasion"]["run"] for seal in seals]
-    assert first[1] == newest[1] == seals[0]["content"]["data"]["written"]["credit.champion"][:16]
+    assert (
+        first[1] == newest[1] == seals[0]["content"]["data"]["written"]["credit.champion"][:SHOWN]
+    )
+    shown = kedro(twice, "seal", "show", first[0], "--env", "ci").stdout
+    report = "08_reporting/credit/model_validation.html"
+    text = (twice / "data" / report / first[0] / "model_validation.html").read_text("utf-8")
+    data = seals[0]["content"]["data"]
+    for name in ("credit.scores", "credit.contract", "credit.contract_report", "credit.parity"):
+        digest = {**data["read"], **data["written"]}[name][:SHOWN]
+        assert re.search(rf"^(read|written) +{digest}  {name}$", shown, re.M), shown
+        assert re.search(rf"{name}</th>.{{0,200}}\b{digest}\b", text, re.S), name
     catalog = open_catalog(project_path=twice, env="ci", versions={"credit.champion": first[0]})
     assert load_json(catalog, "credit.champion")["trees"]

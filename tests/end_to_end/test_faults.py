@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import random
 import re
@@ -17,61 +16,39 @@ from typing import IO, Any
 
 import pytest
 
-from fin_kedro.governance.ledger import Ledger
-from fin_kedro.governance.package import read_package
 from fin_kedro.project.evidence import open_catalog
-from fin_kedro.seals.seal import check_seal, read_seal
-from fin_kedro.storage.canonical import content_hash
+from fin_kedro.project.run_locks import RunLocks
 from fin_kedro.storage.whole_versions import DRAFTS
 from tests.commands import Command, settled, start
 from tests.conftest import QUIET, kedro, one_core
 from tests.end_to_end import dying
+from tests.end_to_end.kills import (
+    RUN,
+    check_database,
+    check_ledger,
+    check_no_process,
+    check_versions,
+    contents,
+    seals,
+)
 
 pytestmark = pytest.mark.slow
 
-RUN = ("run", "--env", "ci", "--pipelines", "credit")
-# They also name the occasion: the run, its times, the model's version.
-OCCASIONS = {"validation_record.json", "model_validation.ipynb", "model_validation.html"}
-SEAL = "seal.json"
-
 Mount = Callable[[Path, str], None]
-
-
-def visible(data: Path) -> Iterator[tuple[str, Path]]:
-    """Every version that a catalog finds: ``<name>/<version>/<name>``, by the name's path."""
-    for path in sorted(data.rglob("*")):
-        folder = path.parents[1]
-        inside = folder.relative_to(data).parts if folder.is_relative_to(data) else ()
-        if inside and path.name == folder.name and not {"01_raw", "mlflow"} & set(inside):
-            yield folder.relative_to(data).as_posix(), path
 
 
 @pytest.fixture(scope="module")
 def undisturbed(trained: Path) -> dict[str, str]:
     """Content of the datasets of a run that nobody disturbed."""
-    found = dict(visible(trained / "data"))
-    return {name: content_hash(path) for name, path in found.items() if _is_content(name)}
-
-
-def _is_content(name: str) -> bool:
-    return Path(name).name not in {SEAL, *OCCASIONS}
+    return contents(trained / "data")
 
 
 def check_whole(project: Path, data: Path, undisturbed: dict[str, str]) -> list[str]:
     """All that is visible is what an undisturbed run makes; return the names."""
-    names = []
-    for name, path in visible(data):
-        assert not any(part.startswith(".") for part in path.relative_to(data).parts)
-        if _is_content(name):
-            assert content_hash(path) == undisturbed[name], path
-        elif path.suffix == ".html":
-            assert path.read_text("utf-8").rstrip().endswith("</html>")
-        else:
-            json.loads(path.read_text("utf-8"))
-        names.append(name)
+    names = check_versions(data, undisturbed, set())
     _check_catalog(project)
-    _check_ledger(data / "governance/ledger.sqlite")
-    _check_database(data / "mlflow/mlflow.db")
+    check_ledger(data / "governance/ledger.sqlite")
+    check_database(data / "mlflow/mlflow.db")
     return names
 
 
@@ -82,30 +59,6 @@ def _check_catalog(project: Path) -> None:
         dataset = catalog[name]
         listed = dataset.list_versions(full_path=False)
         assert all(re.fullmatch(r"20[\d.T:Z-]+", version) for version in listed)
-
-
-def _check_ledger(path: Path) -> None:
-    ledger = Ledger(path)
-    ledger.verify()
-    for entry in ledger.entries(event="registered"):
-        read_package(ledger.resolve(entry.event["package"]), expected_digest=entry.event["digest"])
-
-
-def _check_database(path: Path) -> None:
-    if path.exists():
-        connection = sqlite3.connect(path)
-        assert connection.execute("PRAGMA integrity_check").fetchone() == ("ok",)
-        connection.close()
-
-
-def seals(data: Path) -> dict[str, str]:
-    """Outcome by run."""
-    found = {}
-    for path in data.glob(f"08_reporting/{SEAL}/*/{SEAL}"):
-        seal = read_seal(path)
-        check_seal(seal)
-        found[path.parent.name] = seal["content"]["outcome"]
-    return found
 
 
 def drafts(data: Path) -> list[Path]:
@@ -143,9 +96,9 @@ def kill_after(project: Path, nodes: int, wait: float) -> None:
     assert process.wait() == -9
 
 
-def kill_at_step(project: Path, step: int) -> None:
-    """Kill a run in front of a step in its data folder."""
-    command = (dying.__file__, str(step), str(project / "data/0"), *RUN)
+def kill_at_step(project: Path, step: int, folder: str = "data/0") -> None:
+    """Kill a run in front of its n-th step in a folder."""
+    command = (dying.__file__, str(step), str(project / folder), *RUN)
     with listening(project, *command) as (process, stderr):
         said = stderr.read()
     assert process.wait() == -9, said
@@ -155,22 +108,56 @@ def test_runs_killed_at_random_instants_leave_whole_versions_and_no_harm(
     project: Path, undisturbed: dict[str, str]
 ) -> None:
     draw, data = random.Random(20261122), project / "data"
+    # on a fresh clone: before its first file, and while the files are made that come before nodes
+    for step in sorted(draw.sample(range(1, 40), 3)):
+        kill_at_step(project, step, "data")
+        check_whole(project, data, undisturbed)
     for nodes in (draw.randint(0, 5), draw.randint(6, 13)):
         kill_after(project, nodes, draw.uniform(0, 0.4))
         check_whole(project, data, undisturbed)
     kill_at_step(project, draw.randint(10, 200))
     check_whole(project, data, undisturbed)
+    check_no_process(project)
     assert set(seals(data).values()) <= {"failed"}
 
-    with one_core():  # the run that it is compared with had them all
-        result = kedro(project, *RUN)
-    assert result.returncode == 0, result.stderr
+    refused = kedro_beside_another_run(project)
+    assert "Error: credit is being run by the run another" in refused.stderr
+    assert f"process {os.getpid()}" in refused.stderr
+    assert "Traceback" not in refused.stderr
+    run_after_another(project)
     names = check_whole(project, data, undisturbed)
     assert {name for name in undisturbed if "/credit/" in name} <= set(names)
     assert drafts(data) == []
     newest = max(seals(data))
     assert seals(data)[newest] == "completed"
     _check_mlflow(data / "mlflow/mlflow.db")
+
+
+def kedro_beside_another_run(project: Path) -> subprocess.CompletedProcess[str]:
+    """A run that is told not to wait, while this process runs the same workflow."""
+    other = RunLocks(project / "data")
+    other.take(["credit"], "another")
+    result = kedro(project, *RUN, FIN_KEDRO_WAIT="no")
+    other.release()
+    assert result.returncode == 1
+    return result
+
+
+def run_after_another(project: Path) -> None:
+    """A run that begins when the run of the same workflow in this process has ended."""
+    other = RunLocks(project / "data")
+    other.take(["credit"], "another")
+    # one core: the run that it is compared with had them all
+    with one_core(), listening(project, "-m", "kedro", *RUN) as (process, stderr):
+        said = stderr.readline()
+        while "begins when that one ends" not in said:
+            line = stderr.readline()
+            assert line, said
+            said += line
+        assert "credit.quarantine" not in said
+        other.release()
+        said += stderr.read()
+    assert process.wait() == 0, said
 
 
 def _check_mlflow(database: Path) -> None:

@@ -32,7 +32,7 @@ def project(trained: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     shutil.copytree(trained, target, symlinks=True)
     for command in (
         ("approve", "fraud", "--role", "model_validator", "--comment", "read the whole report",
-         "--by", "Ada Byron"),
+         "--by", "Ada Byron", "--env", "ci"),
         ("state", "warm", "fraud", "--env", "ci"),
     ):  # fmt: skip
         done = kedro(target, *command)
@@ -72,7 +72,7 @@ def expected_history(
 
 
 def test_an_approved_and_released_model_judges_a_live_transaction(project: Path) -> None:
-    released = kedro(project, "release", "fraud")
+    released = kedro(project, "release", "fraud", "--env", "ci")
     assert released.returncode == 0, released.stderr
     events = ledger_events(project / LEDGER, "fraud")
     assert events == ["registered", "validated", "approved", "released"]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import shutil
+import sqlite3
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,8 @@ import mlflow
 import pytest
 import yaml
 
+from fin_kedro.seals.seal import SealError, find_seal, list_seals, read_seal
+from fin_kedro.verification.sealed_run import open_sealed
 from tests.conftest import kedro
 from tests.end_to_end.evidence import ledger_events
 from tests.end_to_end.services import post, serving
@@ -19,6 +22,7 @@ from tests.end_to_end.services import post, serving
 pytestmark = pytest.mark.slow
 
 APPROVE = ("approve", "credit", "--role", "model_validator", "--comment", "read the whole report")
+CI = ("--env", "ci")
 
 
 @pytest.fixture(scope="module")
@@ -77,7 +81,7 @@ def test_the_registered_model_has_a_signature_and_predicts_its_example(
 def test_models_shows_the_validated_candidate(project: Path) -> None:
     listed = kedro(project, "models")
     assert listed.returncode == 0, listed.stderr
-    row = r"credit\s+1\s+validated\s+\S+\s+trainer\s+\w{12}\s+[0-9a-f]{16}\s"  # the key that signed
+    row = r"credit\s+1\s+ci\s+validated\s+\S+\s+trainer\s+\w{12}\s+[0-9a-f]{16}\s"
     assert re.search(row, listed.stdout), listed.stdout
     assert ledger_events(project / "data/governance/ledger.sqlite") == ["registered", "validated"]
 
@@ -106,15 +110,22 @@ def test_approval_is_refused(project: Path, arguments: tuple[str, ...], says: st
 
 
 def test_approve_release_and_a_decision_over_http(project: Path) -> None:
-    approved = kedro(project, *APPROVE, "--by", "Ada Byron")
+    elsewhere = kedro(project, *APPROVE, "--by", "Ada Byron")
+    assert "validated in the environment ci and cannot be approved in base" in elsewhere.stderr
+    approved = kedro(project, *APPROVE, "--by", "Ada Byron", *CI)
     assert approved.returncode == 0, approved.stderr
-    assert "Next: kedro release credit" in approved.stdout
-    released = kedro(project, "release", "credit")
+    assert "Next: kedro release credit --env ci" in approved.stdout
+    released = kedro(project, "release", "credit", *CI)
     assert released.returncode == 0, released.stderr
     listed = kedro(project, "models").stdout
-    assert re.search(r"credit\s+1\s+released", listed), listed
+    assert re.search(r"credit\s+1\s+ci\s+released", listed), listed
     events = ledger_events(project / "data/governance/ledger.sqlite")
     assert events == ["registered", "validated", "approved", "released"]
+    release, training = list_seals(project)[0], find_seal(project, "latest")
+    assert set(read_seal(release)["content"]["code"]["nodes"]) == {"credit.build_release"}
+    assert training != release, "a release is not what is verified, shown and exported as the last"
+    with pytest.raises(SealError, match="is a release.*`kedro verify latest`"):
+        open_sealed(project, release.parent.name)
     client = mlflow.MlflowClient(f"sqlite:///{project}/data/mlflow/mlflow.db")
     version = client.get_model_version_by_alias("credit", "approved")
     assert version.tags["state"] == "released" and version.tags["approved_by"] == "Ada Byron"
@@ -129,6 +140,36 @@ def test_approve_release_and_a_decision_over_http(project: Path) -> None:
     assert decision["reasons"] and all(reason["text"] for reason in decision["reasons"])
     assert decision["model"]["version"] == "1"
     assert decision["model"]["digest"] == version.tags["package_digest"]
+    _check_the_bento(project)
+    _roll_the_ledger_back(project)
+
+
+def _check_the_bento(project: Path) -> None:
+    """It is as released, also after it served; altered it is not."""
+    (bento,) = project.glob("data/09_releases/credit/bentos/credit/1-*")
+    checked = kedro(project, "release", "check", str(bento))
+    assert "is as released: credit 1, digest" in checked.stdout, checked.stderr
+    code = bento / "src/fin_kedro/serving/scorer.py"
+    code.write_text(code.read_text() + "# altered")
+    refused = kedro(project, "release", "check", str(bento))
+    assert refused.returncode == 1 and "src/fin_kedro/serving/scorer.py" in refused.stderr
+
+
+def _roll_the_ledger_back(project: Path) -> None:
+    """Without its last entry it is refused: the seal of the run that released knows that one."""
+    path = project / "data/governance/ledger.sqlite"
+    with sqlite3.connect(path) as connection:
+        for name, trigger in (("ledger", "no"), ("signatures", "signatures_no")):
+            connection.execute(f"DROP TRIGGER {trigger}_delete")
+            connection.execute(
+                f"DELETE FROM {name} WHERE number = (SELECT max(number) FROM {name})"
+            )
+    connection.close()
+    for command in (("models",), ("release", "credit"), (*APPROVE, "--by", "Ada Byron")):
+        refused = kedro(project, *command)
+        assert refused.returncode == 1
+        assert "the seal of run 20" in refused.stderr
+        assert "Traceback" not in refused.stderr
 
 
 def example_row(project: Path) -> dict[str, Any]:

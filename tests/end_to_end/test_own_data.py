@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import mlflow
+import pandas as pd
 import pytest
 
 from fin_kedro.serving.scorer import Decision, Refused, Scorer
@@ -22,11 +23,12 @@ from tests.end_to_end.loan_requests import (
     install_workflow,
     make_requests,
 )
-from tests.end_to_end.services import post, serving
 
 pytestmark = pytest.mark.slow
 
 GOOD = {
+    "requested_on": "2026-03-02",
+    "customer_since": "2012-02-29",
     "monthly_income": 5200.0,
     "years_employed": 14,
     "debt_share": 0.05,
@@ -35,6 +37,7 @@ GOOD = {
     "purpose": "home",
     "occupation": str(OCCUPATIONS[0]),
 }
+FEATURES = set(GOOD) - {"requested_on"}
 APPROVE = ("--by", "Ada Byron", "--role", "model_validator", "--comment", "read the whole report")
 
 
@@ -80,7 +83,7 @@ def test_one_entry_of_the_catalog_is_replaced_by_its_name(own: Path) -> None:
     """Credit on the same table, by the example that names its entries."""
     report = read_json(own / "data/own/08_reporting/credit/contract_report.json")
     assert (report["contract"], report["rows"], report["quarantined"]) == ("loan_requests", 6000, 4)
-    assert set(read_json(own / "data/own/05_model_input/credit/features.json")) == set(GOOD)
+    assert set(read_json(own / "data/own/05_model_input/credit/features.json")) == FEATURES
 
 
 def test_every_stage_left_its_result_under_the_environments_own_folder(own: Path) -> None:
@@ -121,7 +124,34 @@ def test_fairness_is_judged_for_string_and_number_attributes(reports: Path) -> N
 
 def test_no_protected_or_ignored_column_is_a_feature(own: Path) -> None:
     features = read_json(own / "data/own/05_model_input/loans/features.json")
-    assert set(features) == set(GOOD)
+    assert set(features) == FEATURES
+    assert features["customer_since"]["reads"] == ["customer_since", "requested_on"]
+
+
+def test_a_day_is_a_feature_by_its_age_when_the_row_was(own: Path) -> None:
+    """The days of the table by pandas, from the raw file."""
+    raw = make_requests().set_index("request_no")
+    (table,) = (own / "data/own/05_model_input/loans").glob("model_table.parquet/*/*.parquet")
+    made = pd.read_parquet(table).set_index("entity_id")
+    since = raw["customer_since"].mask(raw["customer_since"] == "1900-01-01")
+    days = (raw["requested_on"] - since).dt.days.astype(float)
+    pd.testing.assert_series_equal(
+        made["customer_since"], days[made.index], check_names=False, check_index_type=False
+    )
+    assert made["customer_since"].isna().mean() > 0.1
+
+
+def test_the_age_is_counted_at_the_day_in_the_request(scorer: Scorer) -> None:
+    """The same days before the request give the same answer, whatever the calendar says."""
+    shifted = {**GOOD, "requested_on": "2027-03-02", "customer_since": "2013-02-28"}  # 5,115 days
+    unknown = [{**GOOD, "customer_since": value} for value in (None, "1900-01-01")]
+    *decisions, refused, wrong = scorer.score(
+        [GOOD, shifted, *unknown, {**GOOD, "requested_on": None}, {**GOOD, "customer_since": 7}]
+    )
+    found = [item.probability for item in decisions if isinstance(item, Decision)]
+    assert found[0] == found[1] and found[2] == found[3]
+    assert isinstance(refused, Refused) and refused.field == "requested_on"
+    assert isinstance(wrong, Refused) and wrong.message == "customer_since must be of type date"
 
 
 def test_categories_are_target_statistics_and_one_hot(own: Path) -> None:
@@ -140,7 +170,6 @@ def test_parity_of_the_graphs(reports: Path) -> None:
 def test_graph_and_python_model_agree_on_unseen_missing_and_coded_values(own: Path) -> None:
     """Rows no training row looked like: the whole raw-to-probability path, twice."""
     import onnx
-    import pandas as pd
 
     from fin_kedro.contracts.reading import read_contract
     from fin_kedro.models.graph import score_frame
@@ -157,6 +186,8 @@ def test_graph_and_python_model_agree_on_unseen_missing_and_coded_values(own: Pa
     rows.loc[5, ["monthly_income", "years_employed", "debt_share"]] = math.nan
     rows.loc[6, "purpose"] = "auto"
     rows.loc[7, "purpose"] = "car"
+    rows.loc[1, "customer_since"], rows.loc[2, "customer_since"] = "1900-01-01", None
+    rows.loc[3, "customer_since"] = None
     models, features = own / "data/own/06_models/loans", own / "data/own/05_model_input/loans"
     calibrations = read_json(models / "calibrations.json")
     for name in ("champion", "scorecard"):
@@ -200,28 +231,23 @@ def test_the_registered_model_predicts_rows_with_text_and_gaps(own: Path, scorer
     model = mlflow.pyfunc.load_model("models:/loans@candidate")
     rows = make_requests(rows=50)[list(GOOD)]
     rows["purpose"] = rows["purpose"].replace("rocket", "car")
-    kinds = {c: "float64" for c in GOOD if c not in ("purpose", "occupation")}
+    days = ["requested_on", "customer_since"]
+    rows[days] = rows[days].apply(lambda c: c.dt.strftime("%Y-%m-%d")).astype(object)
+    rows[days] = rows[days].where(rows[days].notna(), None)
+    kinds = {c: "float64" for c in GOOD if c not in ("purpose", "occupation", *days)}
     found = model.predict(rows.astype(kinds))["probability"]
     plain = json.loads(rows.to_json(orient="records"))
     assert found.to_numpy() == pytest.approx(scorer.probabilities(plain), abs=1e-12)
 
 
-def test_approve_release_and_score_with_the_environment(own: Path, scorer: Scorer) -> None:
-    """Last: it changes the shared project's state."""
+def test_approve_with_the_environment(own: Path) -> None:
+    """Last: it changes the shared project's state. docs/new-workflow.md goes on to a service."""
     other = kedro(own, "approve", "credit", *APPROVE)
     assert other.returncode == 1, "the default environment has no such model"
     assert "none is registered" in other.stderr
     approved = kedro(own, "approve", "loans", "--env", "own", *APPROVE)
     assert approved.returncode == 0, approved.stderr
     assert "kedro release loans --env own" in approved.stdout
-    released = kedro(own, "release", "loans", "--env", "own")
-    assert released.returncode == 0, released.stderr
-    assert "BENTOML_HOME=data/own/09_releases/loans" in released.stdout
     events = ledger_events(own / "data/own/governance/ledger.sqlite", "loans")
-    assert events == ["registered", "validated", "approved", "released"]
+    assert events == ["registered", "validated", "approved"]
     assert not (own / "data/governance").exists()
-    with serving(own, released.stdout.splitlines()[-1].strip()) as url:
-        (decision,) = post(f"{url}/score", {"requests": [{**GOOD, "id": "R1"}]})["decisions"]
-    assert (decision["id"], decision["decision"]) == ("R1", "approve")
-    assert decision["probability"] == pytest.approx(scorer.score([GOOD])[0].probability, abs=1e-12)
-    assert (decision["model"]["workflow"], decision["model"]["version"]) == ("loans", "1")

@@ -76,7 +76,7 @@ def test_a_failed_gate_fails_the_run_and_keeps_the_evidence(trained_copy: Path) 
     assert ledger_events(trained_copy / LEDGER)[-2:] == ["registered", "failed"]
 
     listed = kedro(trained_copy, "models")
-    assert re.search(r"credit\s+2\s+failed", listed.stdout), listed.stdout
+    assert re.search(r"credit\s+2\s+ci\s+failed", listed.stdout), listed.stdout
     approve = ("--by", "Ada", "--role", "model_validator", "--comment", "it looks fine to me")
     refused = kedro(trained_copy, "approve", "credit", "--version", "2", *approve)
     assert refused.returncode == 1

@@ -21,6 +21,7 @@ from fin_kedro.models.graph import build_graph, score_frame
 from fin_kedro.simulation.card_transactions import simulate
 from fin_kedro.storage.datasets import TableDataset
 from tests.contracts.samples import prop, read
+from tests.features import test_ages as ages
 from tests.models import lending
 from tests.spark import dataset, needs_java
 
@@ -72,6 +73,7 @@ def test_a_contract_keeps_the_same_rows_on_spark(tmp_path: Path) -> None:
         prop("i", "integer", options={"multipleOf": 3}, unique=True, custom={"missingCodes": [-9]}),
         prop("t", "string", options={"pattern": r"^[A-Z&&]\d.$", "maxLength": 3}),
         prop("d", "date", "ignored", options={"minimum": "2026-01-01"}),
+        prop("e", "string", enum=list("uvwxyz"), required=False),
     )
     days = pd.to_datetime(["2026-01-01"] * 5 + ["2025-12-31"]).date
     rows = pd.DataFrame(
@@ -81,6 +83,7 @@ def test_a_contract_keeps_the_same_rows_on_spark(tmp_path: Path) -> None:
             "i": [3, 6, 7, -9, -9, 6],
             "t": ["A1x", "&1x", "A1\n", "", "É1x", "A1😀"],
             "d": days,
+            "e": [None, "u", "zz", "u", "z", "u"],
             "bad": [0, 1, 0, 1, 0, 1],
         }
     )
@@ -88,9 +91,19 @@ def test_a_contract_keeps_the_same_rows_on_spark(tmp_path: Path) -> None:
     broken = split_rows(contract, dataset(tmp_path / "rows.parquet").load())[1].order_by("id")
     assert broken.get_backend().name == "pyspark"
     told = dict(broken.select("id", "reason").execute().itertuples(index=False))
-    found = {i: {p[0] for p in text.split("; ")} & set("nitd") for i, text in told.items()}
+    found = {i: {p[0] for p in text.split("; ")} & set("nitde") for i, text in told.items()}
     # by hand: the columns that each row breaks
-    assert found == {"b": {*"ni"}, "c": {*"nit"}, "d": {*"t"}, "e": {*"t"}, "f": {*"id"}}
+    assert found == {"b": {*"ni"}, "c": {*"nite"}, "d": {*"t"}, "e": {*"t"}, "f": {*"id"}}
+
+
+@pytest.mark.parametrize(("type_", "at"), [("date", "timestamp"), ("timestamp", "timestamp")])
+def test_an_age_is_the_same_on_spark(tmp_path: Path, type_: str, at: str) -> None:
+    ends = [*ages.EDGES, ages.NOWHEN, None]
+    known = ages.contract(type_, at)
+    table = ages.table_of([(a, b) for a in ends for b in ends], type_, at)
+    dataset(tmp_path / "rows.parquet").save(table)
+    on_spark = ages.ages(known, dataset(tmp_path / "rows.parquet").load())
+    np.testing.assert_array_equal(on_spark, ages.ages(known, table))
 
 
 def test_the_journey_in_time_runs_on_spark(tables: dict[str, Any]) -> None:

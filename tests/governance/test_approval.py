@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -13,6 +14,7 @@ from fin_kedro.governance.approval import (
     ApprovalError,
     approve,
     approved_release,
+    conditions,
     report_digest,
 )
 from fin_kedro.governance.ledger import Entry, Ledger, LedgerError
@@ -23,6 +25,8 @@ from tests.serving.tiny_package import write_tiny
 
 POLICY = {"roles": ["model_validator", "model_risk_officer"], "shortest_comment": 10}
 TRAINER = "Ada Lovelace"
+GATES = {"DIS-AUC": {"limits": {"min": 0.7}}}
+UNDER = conditions(None, GATES)
 
 
 @pytest.fixture
@@ -40,15 +44,31 @@ def ledger(tmp_path: Path) -> Ledger:
     return found
 
 
-def validate(ledger: Ledger, event: str = "validated") -> None:
+def validate(ledger: Ledger, event: str = "validated", **changes: Any) -> None:
     known = {k: ledger.entries()[0].event[k] for k in ("workflow", "version", "digest")}
     digest = report_digest("cells", "<html>")
-    ledger.append(event=event, **known, by=TRAINER, record="record.json", report_digest=digest)
+    ledger.append(
+        event=event,
+        **known,
+        by=TRAINER,
+        record="record.json",
+        report_digest=digest,
+        **{**UNDER, "record_digest": sha256(ledger.path.with_name("record.json")), **changes},
+    )
+
+
+def sha256(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest() if path.exists() else ""
 
 
 def attempt(ledger: Ledger, **changes: Any) -> tuple[ModelState, Entry]:
     wanted = {"workflow": "credit", "version": None, "by": "Grace Hopper"}
-    said = {"role": "model_validator", "comment": "gates and reasons read", "policy": POLICY}
+    said = {
+        "role": "model_validator",
+        "comment": "gates and reasons read",
+        "policy": POLICY,
+        "under": UNDER,
+    }
     return approve(ledger=ledger, **{**wanted, **said, **changes})
 
 
@@ -67,17 +87,17 @@ def test_a_good_approval_is_recorded_with_what_it_rests_on(ledger: Ledger) -> No
     assert entry.event == {
         "event": "approved", "workflow": "credit", "version": "1", "digest": state.digest,
         "by": "Grace Hopper", "role": "model_validator", "comment": "gates and reasons read",
-        "report_digest": report_digest("cells", "<html>"), "package": "package",
+        "report_digest": report_digest("cells", "<html>"), "package": "package", **UNDER,
     }  # fmt: skip
     ledger.verify()
 
 
 def test_what_was_approved_may_be_released(ledger: Ledger) -> None:
     with pytest.raises(RegistryError, match="no version of credit is approved or released"):
-        approved_release(ledger, "credit")
+        approved_release(ledger, "credit", under=UNDER)
     validate(ledger)
     _, entry = attempt(ledger)
-    found = approved_release(ledger, "credit")
+    found = approved_release(ledger, "credit", under=UNDER)
     assert (found["version"], found["approved_by"]) == ("1", "Grace Hopper")
     assert (found["digest"], found["approved_at"]) == (entry.event["digest"], entry.at)
 
@@ -144,7 +164,7 @@ TAMPERED = {
     "notebook changed": (overwrite("notebook", "x"), "is not the one that passed"),
     "report gone": (lambda folder: (folder / "html").unlink(), "html is gone; restore"),
     "record gone": (lambda folder: (folder / "record.json").unlink(), "record.* is gone"),
-    "record says failed": (unpassed, "is not the one that passed"),
+    "record says failed": (unpassed, "changed after it was entered"),
 }
 
 
@@ -176,4 +196,43 @@ def test_a_broken_ledger(ledger: Ledger, tmp_path: Path, attack: str) -> None:
     tamper(tmp_path, f"UPDATE ledger SET event = replace(event, {attack})")
     refused(ledger, LedgerError, "broken at entry")
     with pytest.raises(LedgerError, match="broken at entry"):
-        approved_release(ledger, "credit")
+        approved_release(ledger, "credit", under=UNDER)
+
+
+# Attacks: a model that was judged elsewhere, or evidence that was changed
+
+
+def test_a_candidate_of_a_tiny_environment_is_not_approved_in_base(ledger: Ledger) -> None:
+    validate(ledger, **conditions("ci", GATES))
+    refused(ledger, ApprovalError, "validated in the environment ci.*approved in base.*--env ci")
+    attempt(ledger, under=conditions("ci", GATES))
+    with pytest.raises(ApprovalError, match="environment ci and cannot be released in base"):
+        approved_release(ledger, "credit", under=UNDER)
+
+
+def test_gates_changed_after_validation_or_after_approval(ledger: Ledger) -> None:
+    loosened = conditions(None, {"DIS-AUC": {"limits": {"min": 0.6}}})
+    validate(ledger, **loosened)
+    refused(ledger, ApprovalError, r"gates of base changed since credit 1 was validated.*Restore")
+    validate(ledger)
+    attempt(ledger)
+    with pytest.raises(ApprovalError, match="changed since credit 1 was validated"):
+        approved_release(ledger, "credit", under=loosened)
+    assert approved_release(ledger, "credit", under=UNDER)["version"] == "1"
+
+
+def test_a_validation_that_states_no_environment_is_validated_again(ledger: Ledger) -> None:
+    known = {k: ledger.entries()[0].event[k] for k in ("workflow", "version", "digest")}
+    digest = report_digest("cells", "<html>")
+    ledger.append(
+        event="validated", **known, by=TRAINER, record="record.json", report_digest=digest
+    )
+    refused(ledger, ApprovalError, "before entries stated their environment.*kedro run --pipelines")
+
+
+def test_a_field_of_the_validation_record_changed(ledger: Ledger) -> None:
+    """Every field is bound, not only what the approval reads."""
+    validate(ledger)
+    path = ledger.path.with_name("record.json")
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"verdicts": ["better"]}))
+    refused(ledger, ApprovalError, r"record.*was changed after it was entered.*entry 2")

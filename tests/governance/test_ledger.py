@@ -209,13 +209,17 @@ def house(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     rewrite(path, chained([old]))
     with sqlite3.connect(path) as connection:  # as it was written then
         connection.executescript("DROP TABLE signatures; DROP TABLE signers")
-    assert Ledger(path).verify() == rows_of(path)[0].hash
+    with pytest.raises(LedgerError, match="entry 1: .*lets 0 of the first.*unsigned_head"):
+        Ledger(path).verify()
+    known = rows_of(path)[0].hash
+    trust(path, None, unsigned=1, unsigned_head=known)
+    assert Ledger(path).verify() == known
     Ledger(path).append(event="approved", by="Ada")
     return path
 
 
-def trust(ledger: Path, signers: dict[str, str], **more: int) -> None:
-    listed = {"signers": signers, **more}
+def trust(ledger: Path, signers: dict[str, str] | None, **more: int | str) -> None:
+    listed = {**({} if signers is None else {"signers": signers}), **more}
     (ledger.parents[1] / SIGNERS_FILE).write_text(yaml.safe_dump(listed))
 
 
@@ -232,7 +236,7 @@ def test_a_key_is_made_in_the_project_and_old_entries_stay(house: Path) -> None:
         Ledger(house).verify()
     rewrite(house, whole)
     rewrite(house, chained(edited(rows_of(house), 0)))
-    with pytest.raises(LedgerError, match="broken at entry 2: .*chained anew"):
+    with pytest.raises(LedgerError, match="broken at entry 1: .*knows it by another hash"):
         Ledger(house).verify()
 
 
@@ -242,6 +246,9 @@ def test_only_listed_keys_may_sign(house: Path) -> None:
     with pytest.raises(LedgerError, match="entry 1: it is not signed, .* lets 0 of the first"):
         Ledger(house).verify()
     trust(house, {"ada": own.text}, unsigned=1)
+    with pytest.raises(LedgerError, match="entry 1: .*`unsigned_head` is missing"):
+        Ledger(house).verify()
+    trust(house, {"ada": own.text}, unsigned=1, unsigned_head=rows_of(house)[0].hash)
     Ledger(house).verify()
     assert Ledger(house).signed_by(Ledger(house).entries()[1]) == f"ada ({own.key})"
     rows = rows_of(house)

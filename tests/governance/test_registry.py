@@ -183,3 +183,35 @@ def test_a_package_in_a_folder_without_versions_is_never_withdrawn(
     with pytest.raises(DatasetError, match="division by zero"):
         dataset.save(CONTENT)
     assert (tmp_path / "other.json").exists()
+
+
+def test_an_alias_that_two_trainings_make_at_once_is_set_by_both(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """MLflow looks for the alias and then inserts it: the second one meets a unique key."""
+    import mlflow
+    from mlflow.exceptions import MlflowException
+    from mlflow.protos.databricks_pb2 import RESOURCE_DOES_NOT_EXIST
+
+    from fin_kedro.governance import registry
+
+    taken = MlflowException("UNIQUE constraint failed: registered_model_aliases.name")
+    answers: list[MlflowException | None] = [taken, None]
+    asked: list[tuple[str, str, str]] = []
+
+    def answer(_: object, *given: str) -> None:
+        asked.append(given)  # type: ignore[arg-type]
+        if (error := answers.pop(0)) is not None:
+            raise error
+
+    monkeypatch.setattr(mlflow.MlflowClient, "set_registered_model_alias", answer)
+    registry._point_to("credit", "1", "candidate")
+    assert asked == [("credit", "candidate", "1")] * 2
+
+    answers[:] = [MlflowException("no such version", RESOURCE_DOES_NOT_EXIST)]
+    with pytest.raises(MlflowException, match="no such version"):
+        registry._point_to("credit", "9", "candidate")
+    answers[:] = [taken] * 9
+    with pytest.raises(MlflowException, match="UNIQUE"):
+        registry._point_to("credit", "1", "candidate")
+    assert len(answers) == 4

@@ -84,3 +84,11 @@ def test_other_engines_are_refused(graph: Any, rows: pd.DataFrame) -> None:
     table = connection.create_table("t", rows)
     with pytest.raises(GraphError, match="'sqlite'; allowed: duckdb, pyspark"):
         batch_scores(graph, table, id="key")
+
+
+def test_an_id_may_be_called_as_our_column(graph: Any, rows: pd.DataFrame) -> None:
+    table = ibis.memtable(rows).rename(Probability="key")
+    found = batch_scores(graph, table, id="Probability").order_by("Probability").execute()
+    plain = batch_scores(graph, ibis.memtable(rows), id="key").order_by("key").execute()
+    assert list(found) == ["Probability", "fin_kedro__probability"]
+    assert found.to_numpy().tolist() == plain.to_numpy().tolist()

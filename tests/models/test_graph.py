@@ -197,7 +197,7 @@ T = ibis.table(lending.SCHEMA | {"day": "date", "probability": "float64"}, name=
         ({"reason_of": {}}, "reason_of"),
         ({"inputs": {"amount": "number"}}, "inputs"),
         ({"inputs": lending.INPUTS | {"town": "integer"}}, "'town' is integer"),
-        ({"inputs": lending.INPUTS | {"amount": "date"}}, "'amount' is date"),
+        ({"inputs": lending.INPUTS | {"town": "date"}}, "'town' is date"),
     ],
 )
 def test_misfits_are_refused_by_name(changes: dict[str, Any], word: str) -> None:

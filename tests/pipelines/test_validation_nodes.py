@@ -18,6 +18,7 @@ GATES: dict[str, dict[str, Any]] = {
 }
 CANDIDATE = {"workflow": "credit", "version": "3", "digest": "d"}
 CONTEXT = {
+    "env": "ci",
     "gates": GATES,
     "paths": {
         "credit.validation_notebook": "reports/v.ipynb",

@@ -125,6 +125,19 @@ def test_the_crate_says_what_ran_on_what_and_made_what(seal: Path) -> None:
         assert (seal.parents[4].with_name("crate-all") / part).exists()
 
 
+def test_the_crate_states_the_licence_of_the_project(seal: Path) -> None:
+    house = seal.parents[4]
+    assert ROCrate(str(exported(seal, "none"))).root_dataset["license"].startswith("All rights")
+    with (house / "pyproject.toml").open("a") as settings:
+        settings.write('[project]\nname = "house"\nlicense = "Apache-2.0"\n')
+    (house / "LICENSE").write_text("the text")
+    crate = exported(seal, "written")
+    stated = ROCrate(str(crate)).root_dataset["license"]
+    assert (stated.id, stated["name"]) == ("https://spdx.org/licenses/Apache-2.0", "Apache-2.0")
+    assert (crate / "LICENSE").read_text() == "the text"
+    assert verified(crate).returncode == 0
+
+
 def test_a_failed_run_is_a_failed_action(seal: Path) -> None:
     from fin_kedro.seals.seal import make_seal
 

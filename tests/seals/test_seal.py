@@ -159,6 +159,28 @@ def test_a_run_is_found_by_what_one_knows_of_it(house: Path, asked: str, run: st
     assert find_seal(house, asked).parent.name == run
 
 
+def test_the_latest_is_the_last_that_is_no_release_or_the_last_of_a_workflow(house: Path) -> None:
+    folder = list_seals(house)[0].parents[1]
+    for run, nodes in (
+        ("2027-01-01", ["fraud.fit", "fraud.judge"]),
+        ("2027-01-02", ["credit.fit", "credit.build_release"]),
+        ("2027-01-03", ["credit.build_release", "fraud.build_release"]),
+    ):
+        (folder / run).mkdir()
+        sealed = seal_of("code", "nodes", value=dict.fromkeys(nodes, "b" * 64), run=run)
+        (folder / run / "seal.json").write_text(json.dumps(sealed))
+    asked = ("latest", "latest:credit", "latest:fraud", "2027-01-03")
+    found = [find_seal(house, run).parent.name for run in asked]
+    assert found == ["2027-01-02", "2027-01-02", "2027-01-01", "2027-01-03"]
+    with pytest.raises(SealError, match="no run 'latest:loans' is sealed"):
+        find_seal(house, "latest:loans")
+    (folder / "2027-01-04").mkdir()
+    (folder / "2027-01-04/seal.json").write_text("{")
+    assert find_seal(house, "latest").parent.name == "2027-01-04", "its reader says it is torn"
+    for run in ("2027-01-01", "2027-01-02", "2027-01-03", "2027-01-04"):
+        shutil.rmtree(folder / run)
+
+
 def test_a_run_is_found_by_its_digest_or_path(house: Path) -> None:
     path = find_seal(house, RUNS[1])
     assert find_seal(house, read_seal(path)["digest"][:10]) == path

@@ -239,6 +239,9 @@ def test_the_ledger_says_which_seal_a_run_had(tmp_path: Path, outcome: str) -> N
     assert entry.event["seal"] == json.loads(kept.read_text())["digest"]
     assert entry.event["outcome"] == outcome
     assert model_states(ledger) == []
+    beside = json.loads(kept.with_name("ledger.json").read_text())
+    assert list(beside.values()) == [entry.head]  # its own entry, and what was there before
+    assert json.loads(kept.read_text())["occasion"]["ledgers"] == {}
 
 
 def test_a_run_that_could_not_be_signed_does_not_begin(

@@ -59,6 +59,7 @@ def scorer(tmp_path_factory: pytest.TempPathFactory) -> Scorer:
 @pytest.fixture(autouse=True)
 def _address(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("FIN_KEDRO_STORE", "memory:")
+    monkeypatch.setenv("FIN_KEDRO_SERVE_UNRELEASED", "true")  # no bento, no release record
 
 
 @pytest.fixture

@@ -153,7 +153,15 @@ def test_a_problem_has_the_members_of_rfc_9457() -> None:
         ('{"income": 1, "sex": 2}', "sex", 2, "no value", "protected attribute"),
         ('{"income": 1, "default": 1}', "default", 1, "no value", "role target"),
         ('{"income": 1, "a/b~c": 1}', "a~1b~0c", 1, "income", "is not a field"),
-        ('{"income": 1, "id": 5}', "id", 5, "string or null", "valid string"),
+        ('{"income": 1, "id": 5.5}', "id", 5.5, "integer, string or null", "text or an integer"),
+        ('{"income": 1, "id": true}', "id", True, "integer, string or null", "text or an integer"),
+        (
+            '{"income": 1, "id": 9223372036854775808}',
+            "id",
+            "an integer of more than 63 bits",
+            "integer, string",
+            "as a text",
+        ),
     ],
 )
 def test_field_value_allowed_message(

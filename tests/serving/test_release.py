@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
+import hashlib
+import importlib.util
 import json
+import py_compile
+import shutil
+import struct
 import subprocess
 import sys
+from collections.abc import Callable
 from importlib.metadata import packages_distributions
 from pathlib import Path
 
 import pytest
 from packaging.utils import canonicalize_name
 
+from fin_kedro.governance.ledger import Ledger
 from fin_kedro.governance.package import PackageError
 from fin_kedro.serving import release as release_module
+from fin_kedro.serving.bento_files import write_list
 from fin_kedro.serving.release import (
     ReleasedBento,
     ReleaseError,
@@ -20,6 +28,8 @@ from fin_kedro.serving.release import (
     locked_requirements,
     requirement_closure,
 )
+from fin_kedro.serving.release_check import check_bento
+from fin_kedro.serving.web import released_package
 
 from .conftest import ROOT, build_tiny, clean_environment, release_record
 from .tiny_package import write_tiny
@@ -196,3 +206,92 @@ def test_a_lock_without_a_needed_distribution_is_an_error() -> None:
 def test_the_command_names_store_and_tag(bento: ReleasedBento) -> None:
     assert bento.command.endswith(f"bentoml serve {bento.tag}")
     assert "BENTOML_HOME=" in bento.command
+
+
+# Attacks on a released bento: files are altered after its release
+
+
+def _append(name: str, text: str = "\n# changed") -> Callable[[Path], object]:
+    return lambda bento: (bento / name).write_text((bento / name).read_text() + text)
+
+
+def _other_threshold(bento: Path) -> None:
+    """A changed threshold with a new manifest, release record and list of files."""
+    package = bento / "src/package"
+    decision = json.loads((package / "decision.json").read_text()) | {"threshold": 0.9}
+    shutil.rmtree(package)
+    digest = write_tiny(package, decision=decision)
+    record = json.loads((bento / "src/release.json").read_text())
+    (bento / "src/release.json").write_text(json.dumps(record | {"digest": digest}))
+    write_list(bento)
+
+
+def _compiled_beside(bento: Path) -> None:
+    """Compiled code of another source, dressed as that of the scorer: Python would run it."""
+    source = bento / "src/fin_kedro/serving/scorer.py"
+    other = bento.parent / "other.py"
+    other.write_text("raise SystemExit('owned')")
+    target = Path(importlib.util.cache_from_source(str(source)))
+    py_compile.compile(str(other), cfile=str(target), doraise=True)
+    header = target.read_bytes()[:8] + struct.pack(
+        "<II", int(source.stat().st_mtime), source.stat().st_size
+    )
+    target.write_bytes(header + target.read_bytes()[16:])
+
+
+ATTACKS: dict[str, tuple[Callable[[Path], object], str]] = {
+    "altered scorer code": (_append("src/fin_kedro/serving/scorer.py"), "scorer.py"),
+    "altered service": (_append("src/service.py"), r"src/service\.py"),
+    "altered bento.yaml": (_append("bento.yaml"), r"bento\.yaml"),
+    "added code": (lambda b: (b / "src/numpy.py").write_text("1"), r"src/numpy\.py"),
+    "release record gone": (lambda b: (b / "src/release.json").unlink(), r"release\.json is miss"),
+    "list of files gone": (lambda b: (b / "src/files.json").unlink(), r"files\.json lists no"),
+    "changed threshold, all written anew": (_other_threshold, ""),
+    "compiled code beside": (_compiled_beside, ""),
+}
+
+
+@pytest.fixture(scope="module")
+def releases(bento: ReleasedBento, tmp_path_factory: pytest.TempPathFactory) -> Ledger:
+    """A ledger that released the bento."""
+    ledger = Ledger(tmp_path_factory.mktemp("ledger") / "ledger.sqlite")
+    ledger.append(
+        event="released", workflow="credit", version="7", bento=bento.tag,
+        bento_digest=bento.digest,
+    )  # fmt: skip
+    return ledger
+
+
+@pytest.mark.parametrize("attack", ATTACKS)
+def test_attack_on_a_released_bento(
+    bento: ReleasedBento, releases: Ledger, tmp_path: Path, attack: str
+) -> None:
+    """The ledger finds each; the service itself each that leaves its own code and list alone."""
+    change, message = ATTACKS[attack]
+    folder = tmp_path / "credit" / bento.path.name
+    shutil.copytree(bento.path, folder, ignore=shutil.ignore_patterns("__pycache__"))
+    package, release = folder / "src/package", folder / "src/release.json"
+    assert released_package(package=package, release=release)[1]["bento_digest"] == bento.digest
+    assert f"credit 7, digest {bento.digest}, ledger entry 1" in check_bento(folder, releases)
+    change(folder)
+    if message:
+        with pytest.raises(PackageError, match=message):
+            released_package(package=package, release=release)
+    if attack == "list of files gone":  # it follows from the others, which are all there
+        return
+    with pytest.raises(ReleaseError, match=r"(no release in the ledger|compiled code).*Do not"):
+        check_bento(folder, releases)
+
+
+def test_the_digest_is_of_the_sorted_paths_and_contents(bento: ReleasedBento) -> None:
+    lines = []
+    for path in bento.path.rglob("*"):
+        name = path.relative_to(bento.path).as_posix()
+        if path.is_file() and "__pycache__" not in name and name != "src/files.json":
+            lines.append(f"{name} {hashlib.sha256(path.read_bytes()).hexdigest()}\n")
+    assert hashlib.sha256("".join(sorted(lines)).encode()).hexdigest() == bento.digest
+
+
+def test_a_folder_that_is_no_bento_is_named(tmp_path: Path, releases: Ledger) -> None:
+    with pytest.raises(PackageError, match=r"is no bento.*bento\.yaml"):
+        check_bento(tmp_path, releases)

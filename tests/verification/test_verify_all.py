@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
 
+from fin_kedro.seals.seal import make_seal
 from fin_kedro.verification import verify_all
 from fin_kedro.verification.comparison import Rules
 from fin_kedro.verification.conditions import World
@@ -29,6 +31,22 @@ def test_one_unreadable_seal_is_a_row_and_stops_nothing(
         torn.write_text(text)
         found = rows_of(tmp_path, monkeypatch)
         assert found == [(torn.parent.name, "none"), ("n.ipynb", "A")]
+    assert rows_of(tmp_path, monkeypatch, "nothing*") == []
+    assert rows_of(tmp_path, monkeypatch, "2026-12-01*") == [(torn.parent.name, "none")]
+
+
+def test_a_release_is_skipped_and_that_is_said(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = make_house(tmp_path)
+    sealed = json.loads(path.read_text())
+    sealed["content"]["code"]["nodes"] = {"house.build_release": "a" * 64}
+    sealed["content"]["steps"] = {"house.build_release": sealed["content"]["steps"]["house.build"]}
+    path.write_text(json.dumps(make_seal(sealed["content"], sealed["occasion"])))
+    monkeypatch.setattr(verify_all, "_run_row", lambda *_: row("D"))
+    said: list[str] = []
+    assert verify_all.verify_all(tmp_path, say=said.append) == []
+    assert said == [f"skipped: {path.parent.name}, a release; what it made stands in the ledger"]
 
 
 def test_a_report_that_no_verified_run_made_is_a_row(

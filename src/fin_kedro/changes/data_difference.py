@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from fin_kedro.changes.runs import Run, read_json
+from fin_kedro.changes.runs import Run, beyond_one_run, read_json
 from fin_kedro.changes.staleness import leaf_changes
 from fin_kedro.changes.table_difference import TABLES, compare_tables
 from fin_kedro.storage.canonical import canonical_outputs, content_hash
@@ -30,7 +30,8 @@ def compare_data(runs: tuple[Run, Run]) -> Iterator[DataChange]:
     """Datasets that differ: those read and not made first, as they are causes."""
     first, second = (run.contents for run in runs)
     written = [run.seal["content"]["data"]["written"] for run in runs]
-    names = sorted({*first, *second}, key=lambda n: (n in written[0] or n in written[1], n))
+    known = {*first, *second} - beyond_one_run(runs)
+    names = sorted(known, key=lambda n: (n in written[0] or n in written[1], n))
     for name in names:
         made = name in written[0] or name in written[1]
         if name not in first or name not in second:

@@ -11,7 +11,7 @@ from fin_kedro.changes.code_difference import CodeChanges, compare_code
 from fin_kedro.changes.data_difference import DataChange, compare_data
 from fin_kedro.changes.figure_difference import FigureChange, compare_figures
 from fin_kedro.changes.picture_difference import PictureChange, compare_pictures
-from fin_kedro.changes.runs import Run, open_run
+from fin_kedro.changes.runs import Run, beyond_one_run, nodes_not_run, open_run
 from fin_kedro.changes.staleness import leaf_changes
 from fin_kedro.changes.verdict_difference import VerdictChange, compare_verdicts
 from fin_kedro.seals.seal import read_patch
@@ -19,7 +19,11 @@ from fin_kedro.seals.seal import read_patch
 
 @dataclass(frozen=True, kw_only=True)
 class Difference:
-    """Everything that differs between two runs; empty parts are the same."""
+    """Everything that differs between two runs; empty parts are the same.
+
+    ``not_run``: nodes that only the other run ran, of the first and of the second run. What they
+    would have read, made and been given is no difference: nobody looked at it.
+    """
 
     runs: tuple[Run, Run]
     code: CodeChanges
@@ -32,6 +36,7 @@ class Difference:
     same_figures: int
     same_verdicts: int
     same_pictures: int
+    not_run: tuple[tuple[str, ...], tuple[str, ...]] = ((), ())
 
     @property
     def identical(self) -> bool:
@@ -60,7 +65,7 @@ def compare_runs(project: Path, first: Path, second: Path) -> Difference:
             project, [run.seal for run in runs], [read_patch(run.path) for run in runs]
         ),
         data=tuple(compare_data(runs)),
-        parameters=tuple(leaf_changes(*(c["parameters"] for c in contents))),
+        parameters=tuple(_parameters(runs)),
         environment=tuple(_environment(*(c["environment"] for c in contents))),
         figures=figures,
         verdicts=verdicts,
@@ -68,7 +73,18 @@ def compare_runs(project: Path, first: Path, second: Path) -> Difference:
         same_figures=same_figures,
         same_verdicts=same_verdicts,
         same_pictures=same_pictures,
+        not_run=nodes_not_run(runs),
     )
+
+
+def _parameters(runs: tuple[Run, Run]) -> Iterator[tuple[str, Any, Any]]:
+    """Leaves that differ; a parameter of nodes that one run did not run was not given to it."""
+    beyond = beyond_one_run(runs)
+    one, other = (
+        {n: v for n, v in run.seal["content"]["parameters"].items() if f"params:{n}" not in beyond}
+        for run in runs
+    )
+    yield from leaf_changes(one, other)
 
 
 def _environment(

@@ -15,7 +15,7 @@ from fin_kedro.changes.code_difference import CodeChanges
 from fin_kedro.changes.code_html import code_section
 from fin_kedro.changes.data_html import data_section
 from fin_kedro.changes.difference import Difference
-from fin_kedro.changes.difference_words import NOTHING, causes, effect
+from fin_kedro.changes.difference_words import NOTHING, causes, effect, not_run_words
 from fin_kedro.changes.html_parts import html_leaves, html_table, nothing_differs
 from fin_kedro.changes.result_html import figures_section, pictures_section, verdicts_section
 from fin_kedro.changes.runs import Run
@@ -160,7 +160,8 @@ def _verdict_of_all(difference: Difference) -> str:
             "parameters, environment and every output have the same content.</p>"
         )
     items = "".join(f"<li>{escape(line)}</li>" for line in causes(difference))
+    left_out = "".join(f"<p>{escape(line)}.</p>" for line in not_run_words(difference))
     return (
         '<div class="banner"><strong>What differs in what they were given</strong>'
-        f"<ul>{items}</ul><p>In effect, {escape(effect(difference))}</p></div>"
+        f"<ul>{items}</ul><p>In effect, {escape(effect(difference))}</p>{left_out}</div>"
     )

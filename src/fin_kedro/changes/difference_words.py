@@ -21,6 +21,7 @@ def difference_lines(difference: Difference) -> list[str]:
         return [head, "The two runs are identical: the same code, data, parameters, environment "
                 "and outputs."]  # fmt: skip
     lines = [head, *(f"  {line}" for line in causes(difference)), f"  → {effect(difference)}"]
+    lines += [f"  {line}" for line in not_run_words(difference)]
     flips = [v for v in difference.verdicts if v.statuses[0] != v.statuses[1]]
     lines += [f"  {v.workflow} {v.code}: {v.statuses[0]} → {v.statuses[1]}" for v in flips[:5]]
     lines += [_figure_line(figure) for figure in difference.figures[:5]]
@@ -52,6 +53,16 @@ def effect(difference: Difference) -> str:
     counted = ((made, "dataset"), (difference.figures, "figure"), (flips, "verdict"))
     parts = [count_words(len(things), word) for things, word in counted if things]
     return f"their results differ: {', '.join(parts)}." if made else "their results are the same."
+
+
+def not_run_words(difference: Difference) -> list[str]:
+    """Which run left nodes out, a line each: what only the other run knows is not compared."""
+    names = [run.name for run in difference.runs]
+    return [
+        f"{name} did not run {_some(nodes)}: what they read and make is not compared"
+        for name, nodes in zip(names, difference.not_run, strict=True)
+        if nodes
+    ]
 
 
 def table_words(table: TableChange) -> str:

@@ -71,7 +71,44 @@ def open_run(project: Path, path: Path) -> Run:
 def datasets_ending(runs: tuple[Run, Run], ending: str) -> list[str]:
     """Names of datasets of either run with an ending, such as ``.metrics``."""
     names = {n for run in runs for n in run.contents if n.endswith(ending)}
-    return sorted(names)
+    return sorted(names - beyond_one_run(runs))
+
+
+def nodes_not_run(runs: tuple[Run, Run]) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Nodes that only the other run ran, of the first and of the second run.
+
+    As after `kedro run --stale` or `--from-nodes`; none where the two have no node in common.
+    """
+    first, second = (set(run.seal["content"]["steps"]) for run in runs)
+    if not first & second:
+        return (), ()
+    return tuple(sorted(second - first)), tuple(sorted(first - second))
+
+
+def beyond_one_run(runs: tuple[Run, Run]) -> set[str]:
+    """What one run does not mention since it did not run the nodes that take or make it.
+
+    Datasets by name, parameters as ``params:NAME``. That one of them is missing says nothing about
+    it: it was not taken away, nobody looked at it.
+    """
+    steps = [run.seal["content"]["steps"] for run in runs]
+    common = set(steps[0]) & set(steps[1])
+    if not common:
+        return set()
+    named = [_mentioned(run) for run in runs]
+    touched = {
+        name
+        for one in steps
+        for node in common & set(one)
+        for direction in ("read", "written")
+        for name in one[node][direction]
+    }
+    return (named[0] ^ named[1]) - touched
+
+
+def _mentioned(run: Run) -> set[str]:
+    parameters = {f"params:{name}" for name in run.seal["content"]["parameters"]}
+    return {*run.contents, *parameters}
 
 
 def read_json(path: Path) -> Any:

@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['SMALLEST_SHARE', 'MISSING', 'OTHER', 'FEW_ROWS', 'DRAWS', 'LEVELS', 'bin_edges', 'psi_table', 'psi', 'psi_by_chance',
-           'feature_stability']
+           'feature_stability', 'largest_by_chance']
 
 # %% ../../../notebooks/checks/stability.ipynb #a2fe197d
 from collections.abc import Iterable
@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from scipy.stats import chi2
 
 # %% ../../../notebooks/checks/stability.ipynb #8a1455e1
 SMALLEST_SHARE = 1e-4  # an empty bin counts as this share, so that its term stays finite
@@ -243,3 +244,15 @@ def feature_stability(
         rows, orient="index", columns=["psi", "by_chance", "bins"]
     ).rename_axis("feature")
     return frame.sort_values("psi", ascending=False, kind="stable")
+
+
+def largest_by_chance(table: pd.DataFrame, *, level: float = 0.95) -> float:
+    """What the largest PSI of a `feature_stability` stays under by chance, if nothing moved.
+
+    The first of many features is picked after looking, so its own level is raised (Bonferroni).
+    A PSI by chance follows a multiple of chi-square with one degree less than its bins.
+    """
+    top = table.iloc[0]
+    degrees = max(int(top["bins"]) - 1, 1)
+    raised = 1 - (1 - level) / len(table)
+    return float(top["by_chance"] * chi2.ppf(raised, degrees) / chi2.ppf(level, degrees))

@@ -69,8 +69,8 @@ def diff(first: str, second: str, target: Path | None, env: str | None) -> None:
     """Say what differs between two runs.
 
     FIRST is the earlier run, SECOND the later one (default: latest). A run is named
-    by its id, the beginning of one, latest, or a path of its seal, its executed notebook or its
-    report.
+    by its id, the beginning of one, latest (no release counts), latest:WORKFLOW, or a path of its
+    seal, its executed notebook or its report.
     """
     from fin_kedro.changes.difference import compare_runs
     from fin_kedro.seals.seal import find_seal

@@ -16,6 +16,7 @@ from fin_kedro.cli.seals import seal_group
 from fin_kedro.cli.state import state_group
 from fin_kedro.cli.verify import verify_command
 from fin_kedro.cli.versions import versions
+from fin_kedro.cli.workflow import workflow_group
 from fin_kedro.reports.notebook_command import run_notebook
 
 
@@ -37,7 +38,7 @@ def _tidy_kedros_list() -> None:
 
 notebooks_group.add_command(run_notebook)
 for command in (
-    *(contract_group, notebooks_group, seal_group, state_group),
+    *(contract_group, notebooks_group, seal_group, state_group, workflow_group),
     *(run_command, parameters, status, diff, verify_command, versions),
     *(approve, release, models, score),
 ):

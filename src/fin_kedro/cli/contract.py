@@ -1,9 +1,10 @@
-"""`kedro contract`: a contract drafted from a file, and a file held against its contract."""
+"""`kedro contract`: drafted from a file, held against a file, sampled as rows that nobody has."""
 
 from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -18,7 +19,7 @@ __all__ = ["contract_group"]
 
 @click.group(name="contract")
 def contract_group() -> None:
-    """Draft a contract, or check a file by one."""
+    """Draft a contract, check or sample rows by one."""
 
 
 @contract_group.command()
@@ -44,7 +45,7 @@ def draft(file: str, workflow: str, env: str | None, target: str | None) -> None
         click.echo(f"wrote     {name}")
     for role in ("id", "time", "target", "protected", "feature", "ignored"):
         names = [guess.name for guess in found.by_role(role)]
-        names += [found.row_number] if role == "id" and found.row_number else []
+        names += ["the row's number"] if role == "id" and found.numbered else []
         if names:
             click.echo(f"{role:<10}{_listed(names)}")
     for line in _check_lines(written.checked):
@@ -78,6 +79,47 @@ def check(name: str | None, workflow: str | None, env: str | None) -> None:
             click.echo(f"  {line}")
         failed = failed or bool(checked.whole) or checked.share > table.largest_share
     sys.exit(1 if failed else 0)
+
+
+@contract_group.command()
+@click.argument("workflow")
+@click.option("--rows", type=int, required=True, help="how many (of events: transactions)")
+@click.option(
+    "--seed", type=int, default=1, show_default=True, help="the same gives the same bytes"
+)
+@click.option(
+    "--out", type=click.Path(path_type=Path), default=None,
+    help=".csv or .parquet, of events a folder (default: where a run reads it)",
+)  # fmt: skip
+@click.option(
+    "--shape", type=click.Path(path_type=Path), default=None,
+    help="a saved shape (default: learnt from the raw file, if it is there)",
+)  # fmt: skip
+@env_choice
+@plain_errors
+def sample(
+    workflow: str, rows: int, seed: int, out: Path | None, shape: Path | None, env: str | None
+) -> None:
+    """Write rows like those of WORKFLOW, none of which is one of them.
+
+    They keep its contract and the shape of its columns. The shape holds figures about ten rows or
+    more each; it is saved beside the sample. Without a raw file, the contract alone gives it.
+    """
+    from fin_kedro.sampling.sample import write_sample
+
+    project = project_folder()
+    made = write_sample(
+        project, env, workflow, rows=rows, seed=seed, out=out, shape_file=shape
+    )  # fmt: skip
+    click.echo(f"shape     from {made.source}")
+    for path, checked in made.files:
+        inside = path.resolve().is_relative_to(project.resolve())
+        shown = path.resolve().relative_to(project.resolve()) if inside else path
+        click.echo(f"wrote     {shown}")
+        for line in _check_lines(checked):
+            click.echo(f"check     {line}")
+    if made.shape is not None:
+        click.echo(f"saved     {made.shape} (figures only; with it no raw file is needed: --shape)")
 
 
 def _listed(names: list[str], most: int = 8) -> str:

@@ -26,16 +26,19 @@ def approve(
 
     Whoever trained it cannot approve it. The approval names the report that it rests on.
     """
-    from fin_kedro.governance import approval, registry
+    from fin_kedro.governance import anchors, approval, registry
+    from fin_kedro.project.policy import policy_of
 
     config = _config(env)
     ledger = _ledger(config, workflow)
     state, entry = approval.approve(
         ledger=ledger, workflow=workflow, version=version, by=by, role=role, comment=comment,
         policy=config["policy"]["approval"],
+        under=approval.conditions(env, policy_of(config["policy"], workflow)["gates"]),
     )  # fmt: skip
     _use_registry(config)
     tags = {"state": "approved", "approved_by": by.strip(), "approval": entry.hash}
+    tags |= anchors.tag_of({ledger.path: entry.head})
     registry.tag_version(workflow, state.version, tags, alias="approved")
     click.echo(
         f"{workflow} {state.version} approved by {by.strip()} ({role}); ledger entry "
@@ -44,15 +47,21 @@ def approve(
 
 
 @click.command()
-@click.argument("workflow")
+@click.argument("workflow", metavar="WORKFLOW | check")
+@click.argument("bento", required=False, type=click.Path(path_type=Path, exists=True))
 @click.option("--version", default=None, help="approved version (default: the newest approved)")
 @env_choice
 @plain_errors
-def release(workflow: str, version: str | None, env: str | None) -> None:
-    """Build the service of an approved model version.
+def release(workflow: str, bento: Path | None, version: str | None, env: str | None) -> None:
+    """Build the service of an approved model version, or check one that was built.
 
     The service is a bento, a folder that BentoML serves. No version is built without an approval.
+    `kedro release check BENTO` computes the digest of all files of a bento anew, and says which
+    release in the ledger has it.
     """
+    if workflow == "check" or bento is not None:
+        _check_release(workflow, bento, env)
+        return
     from kedro.framework.session import KedroSession
     from kedro.framework.startup import bootstrap_project
 
@@ -68,6 +77,21 @@ def release(workflow: str, version: str | None, env: str | None) -> None:
         f"{facts['approved_by']}) is the bento {facts['tag']}\nNext, serve it on 127.0.0.1:3000:\n"
         f"  {facts['command']}"
     )
+
+
+def _check_release(word: str, bento: Path | None, env: str | None) -> None:
+    from fin_kedro.governance.ledger import Ledger
+    from fin_kedro.serving.release_check import check_bento
+
+    if word != "check" or bento is None:
+        raise ValueError(
+            "write `kedro release WORKFLOW` to build, or `kedro release check BENTO` with the "
+            "folder of a bento."
+        )
+    ledgers = {str(p["release"]["ledger"]) for p in _workflows(_config(env)).values()}
+    if len(ledgers) != 1:
+        raise ValueError(f"--env names {len(ledgers)} ledgers; one is needed.")
+    click.echo(check_bento(bento, Ledger(ledgers.pop())))
 
 
 @click.command()
@@ -86,7 +110,7 @@ def models(workflow: str | None, env: str | None) -> None:
     from fin_kedro.governance.registry import model_states
 
     ledgers = {str(p["release"]["ledger"]) for p in _workflows(_config(env)).values()}
-    columns = ("workflow", "version", "state", "since (UTC)", "by", "digest", "signed by")
+    columns = ("workflow", "version", "env", "state", "since (UTC)", "by", "digest", "signed by")
     table = Table(*columns, box=None, header_style="bold")
     for path in sorted(ledgers):
         ledger = Ledger(path)
@@ -96,6 +120,7 @@ def models(workflow: str | None, env: str | None) -> None:
                 table.add_row(
                     state.workflow,
                     state.version,
+                    state.env,
                     state.state,
                     state.since[:19],
                     state.by,
@@ -188,4 +213,7 @@ def _ledger(config: Any, workflow: str) -> Any:
 def _use_registry(config: Any) -> None:
     import mlflow
 
+    from fin_kedro.storage.mlflow_tables import prepare_tables
+
+    prepare_tables(config["mlflow"])
     mlflow.set_tracking_uri(config["mlflow"]["server"]["mlflow_tracking_uri"])

@@ -58,12 +58,13 @@ def _runner(options: Mapping[str, Any], decider: Any) -> dict[str, Any]:
 
 def _kedro(**options: Any) -> Any:
     from fin_kedro.parameters.refusals import ParameterError
+    from fin_kedro.project.run_locks import RunLockError
     from fin_kedro.project.workflows import WorkflowError
 
     assert kedro_run.callback is not None
     try:
         return kedro_run.callback(**options)
-    except (ParameterError, WorkflowError) as error:
+    except (ParameterError, WorkflowError, RunLockError) as error:
         raise click.ClickException(str(error)) from error
 
 

@@ -19,8 +19,9 @@ def seal_group() -> None:
 
     A seal says what a run read, ran and wrote.
 
-    RUN is a run's id or the beginning of it, `latest`, the id of an MLflow run, the beginning of a
-    seal's digest, or the path of a seal, an executed notebook or a report.
+    RUN is a run's id or the beginning of it, `latest` (the last run that is no release),
+    `latest:WORKFLOW`, the id of an MLflow run, the beginning of a seal's digest, or the path of a
+    seal, an executed notebook or a report.
     """
 
 
@@ -182,6 +183,8 @@ def _subject(content: Mapping[str, Any]) -> str:
 
 
 def _described(seal: Mapping[str, Any]) -> list[tuple[str, str]]:
+    from fin_kedro.storage.canonical import SHOWN
+
     content, occasion = seal["content"], seal["occasion"]
     environment, code, data = content["environment"], content["code"], content["data"]
     error = occasion.get("error")
@@ -194,7 +197,7 @@ def _described(seal: Mapping[str, Any]) -> list[tuple[str, str]]:
         ("code", f"commit {_code(code)}"),
         ("environment", _environment(environment)),
         ("parameters", _parameters(seal)),
-        *((f"{direction}", f"{str(h)[:12]}  {n}") for direction in ("read", "written")
+        *((f"{direction}", f"{str(h)[:SHOWN]}  {n}") for direction in ("read", "written")
           for n, h in sorted(data[direction].items())),
         ("MLflow run", str(occasion.get("mlflow_run"))),
     ]  # fmt: skip

@@ -71,7 +71,8 @@ def verify_command(
     Its grade is A (identical), B (within tolerances), C (same verdicts and decisions) or D
     (differs).
 
-    RUN is a run's id or the beginning of it, `latest`, or the path of an executed notebook or a
+    RUN is a run's id or the beginning of it, `latest` (the last run that is no release),
+    `latest:WORKFLOW`, or the path of an executed notebook or a
     report. Exits with 0 from the grade on that --at-least names, else with 1.
     """
     signal.signal(signal.SIGTERM, _stop)
@@ -84,6 +85,8 @@ def verify_command(
     else:
         if run is None:
             raise ValueError("name a run, `latest`, a notebook or a report; or give --all.")
+        if only:
+            raise ValueError(f"--only chooses among all; give --all, or leave it out for {run!r}.")
         options = {"at_least": at_least, "keep": keep}
         result = _verify_one(run, world, env, options, strict=strict, causes=not no_cause)
         _print(result)

@@ -16,10 +16,11 @@ from fin_kedro.project.commands import env_choice, plain_errors, project_folder
 def versions(dataset: str, env: str | None) -> None:
     """List the stored versions of a dataset, newest first.
 
-    Each is shown with the hash of its content.
+    Each is shown with the hash of its content, the one that seals and reports have.
     """
     from fin_kedro.project.evidence import open_catalog
-    from fin_kedro.storage.canonical import content_hash
+    from fin_kedro.storage.canonical import SHOWN
+    from fin_kedro.storage.dataset_state import DatasetHashes
 
     catalog = open_catalog(project_path=project_folder(), env=env or "base")
     if dataset not in catalog:
@@ -30,5 +31,6 @@ def versions(dataset: str, env: str | None) -> None:
     found = sorted((p for p in base.glob(f"*/{base.name}")), reverse=True)
     if not found:
         raise ValueError(f"{dataset} has no version yet at {base}; `kedro run` writes one.")
+    digest_of = DatasetHashes(catalog)
     for path in found:
-        click.echo(f"{path.parent.name}  {content_hash(path)[:16]}")
+        click.echo(f"{path.parent.name}  {digest_of(dataset, path)[:SHOWN]}")

@@ -13,6 +13,8 @@ from typing import Any
 from fin_kedro.contracts.patterns import matches
 
 Scalar = int | float | str | bool
+MOMENTS = ("date", "timestamp")  # types; of a feature the model sees an age
+TIME = "time"  # an age is counted at the row's time
 # A quotient of two doubles that stand for decimals is off by less than this share of itself.
 MULTIPLE_TOLERANCE = 4.5e-16
 _DATE = re.compile(r"\d{4}-\d\d-\d\d")
@@ -47,6 +49,9 @@ class Column:
     ``pattern`` is a regular expression found anywhere in a text, lengths count characters.
     ``unique`` binds the rows of a table, as the id does; a request has no other rows.
     ``physical_name`` is what a delivered file calls it, where that is another name.
+    ``age_at`` is what the age of a date or timestamp is counted at, if it is a feature: ``time``
+    (the row's) or a moment in ISO form.
+    ``made`` is how an id is made that no file has (`made_ids`), ``made_from`` of which columns.
     ``line`` is where the column stands in the contract file (0 when unknown).
     """
 
@@ -77,6 +82,9 @@ class Column:
     pattern: str | None = None
     unique: bool = False
     physical_name: str = ""
+    age_at: str | None = None
+    made: str = ""
+    made_from: tuple[str, ...] = ()
 
     @property
     def delivered_as(self) -> str:
@@ -87,6 +95,11 @@ class Column:
     def is_number(self) -> bool:
         """Whether values are numeric (an integer, a number or a boolean)."""
         return self.type in ("integer", "number", "boolean")
+
+    @property
+    def is_age(self) -> bool:
+        """Whether the model sees the age of this column: it is a feature, and a moment."""
+        return self.role == "feature" and self.type in MOMENTS
 
     @property
     def codes(self) -> tuple[Scalar, ...]:
@@ -175,21 +188,22 @@ class Column:
         content = asdict(self)
         for key in ("labels", "recode"):
             content[key] = [[k, v] for k, v in content[key].items()]
-        for key in ("allowed", "missing_codes"):
-            content[key] = list(content[key])
         for key, default in _YOUNGER.items():
             if content[key] == default:
                 del content[key]
+        for key in _TUPLES & set(content):
+            content[key] = list(content[key])
         return content
 
     @classmethod
     def from_dict(cls, content: Mapping[str, Any]) -> Column:
         """Rebuild a column from `to_dict`."""
         mappings = {k: dict(map(tuple, content[k])) for k in ("labels", "recode")}
-        tuples = {k: tuple(content[k]) for k in ("allowed", "missing_codes")}
+        tuples = {k: tuple(content[k]) for k in _TUPLES & set(content)}
         return cls(**{**content, **mappings, **tuples})
 
 
+_TUPLES = {"allowed", "missing_codes", "made_from"}
 _NAMES = [f.name for f in fields(Column)]
 _YOUNGER = {
     f.name: f.default

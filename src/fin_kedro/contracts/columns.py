@@ -7,7 +7,7 @@ from typing import Any
 
 from open_data_contract_standard.model import CustomProperty, SchemaProperty
 
-from fin_kedro.contracts.column import Column, ContractError, Scalar
+from fin_kedro.contracts.column import MOMENTS, TIME, Column, ContractError, Scalar
 from fin_kedro.contracts.model import ROLES, TYPES
 from fin_kedro.contracts.options import column_rules
 from fin_kedro.contracts.source import Source, near
@@ -23,6 +23,7 @@ CUSTOM = (
     "expectedSign",
     "reason",
     "reasonCode",
+    "ageAt",
 )
 OWN_VENDORS = (None, "fin_kedro", "fin-kedro")  # properties of other vendors are theirs to read
 _SIGNS = {"positive": 1, "negative": -1, "none": 0}
@@ -140,6 +141,8 @@ def _custom_facts(
         elif key in texts:
             what = f"column {name}: {key}"
             facts[texts[key]] = typed_at(value, "string", source, steps, what)
+        elif key == "ageAt":
+            facts["age_at"] = _age_at(value, name, source, steps)
         elif key == "missingCodes":
             facts["missing_codes"] = _codes(value, name, type_, source, steps)
         else:
@@ -158,13 +161,27 @@ def _sign(
     """Only what has an order has a direction."""
     value, steps = stated
     nominal = type_ == "string" or facts.get("nominal", False)
-    if value != "none" and (nominal or type_ in ("date", "timestamp")):
+    no_age = type_ in MOMENTS and facts.get("role") != "feature"
+    if value != "none" and (nominal or no_age):
         kind = f"a {type_}" if type_ != "integer" else "a code without order (scale: nominal)"
         raise ContractError(
             f"{source.where(*steps)}, column {name}: expectedSign is {value!r}, and {kind} has no "
             "direction; take expectedSign away, or deliver the column as a number with an order."
         )
     return _SIGNS[value]
+
+
+def _age_at(value: Any, name: str, source: Source, steps: Steps) -> str:
+    """The row's time, or a moment: a day counts whole days, a time what has elapsed."""
+    if value == TIME:
+        return TIME
+    try:
+        return str(typed_at(value, "timestamp", source, steps, f"column {name}: ageAt"))
+    except ContractError as error:
+        raise ContractError(
+            f"{source.where(*steps)}, column {name}: ageAt is {value!r}; allowed are {TIME} (the "
+            "row's column of role time) and a fixed day, such as 2026-01-01."
+        ) from error
 
 
 def _enum(item: SchemaProperty, source: Source, steps: Steps) -> dict[Scalar, str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from fin_kedro.contracts.column import Column, ContractError, Scalar, moment
+from fin_kedro.contracts.column import MOMENTS, TIME, Column, ContractError, Scalar, moment
 from fin_kedro.contracts.model import Contract
 from fin_kedro.contracts.source import Source
 from fin_kedro.contracts.typed import typed_at
@@ -75,18 +75,43 @@ def _check_codes(column: Column, where: str) -> None:
 
 def check_roles(contract: Contract, *, states_event: bool) -> None:
     """A table has one id; one that a model learns from also a target, and features."""
-    for column in contract.features:
-        if column.type in ("date", "timestamp"):
-            raise ContractError(
-                f"{contract.where(column.name)}, column {column.name}: a {column.type} cannot have "
-                "the role 'feature'; allowed are integer, number, string, boolean. Deliver it as a "
-                "number (days before the application, say), or give it the role time or ignored."
-            )
+    for column in contract.columns.values():
+        _check_age(contract, column)
     if not contract.id.required:
         raise ContractError(f"{contract.path}: the id must be required.")
     _ = contract.time  # raises where the role is given twice
     if states_event:
         _ = contract.target  # of which it would be the bad value
+
+
+def _check_age(contract: Contract, column: Column) -> None:
+    """A moment is a feature by its age alone, so there is something that the age is counted at."""
+    where = f"{contract.where(column.name)}, column {column.name}"
+    if not column.is_age:
+        if column.age_at is not None:
+            raise ContractError(
+                f"{where}: ageAt belongs to a date or timestamp of role 'feature', and this is a "
+                f"{column.type} of role {column.role!r}; take ageAt away."
+            )
+        return
+    if column.nominal:
+        raise ContractError(
+            f"{where}: the model sees a {column.type} as a number of days, which has an order; "
+            "take scale: nominal away."
+        )
+    if column.age_at is None or (column.age_at == TIME and contract.time is None):
+        raise ContractError(
+            f"{where}: a {column.type} of role 'feature' becomes its age in days, and no column "
+            "has the role time that the age could be counted at. Give one this role, or name a "
+            "fixed day: {property: ageAt, value: 2026-01-01}."
+        )
+    time = contract.time
+    if column.age_at == TIME and time is not None and time.type not in MOMENTS:
+        raise ContractError(
+            f"{where}: its age is counted at {time.name}, which is of type {time.type} "
+            f"({contract.where(time.name)}); allowed are {' and '.join(MOMENTS)}. Deliver the time "
+            "as one of them, or name a fixed day: {property: ageAt, value: 2026-01-01}."
+        )
 
 
 def event_of(

@@ -24,9 +24,13 @@ def names_in_file(path: Path, kind: str, load_args: Mapping[str, Any]) -> list[s
     if not path.is_file():
         return []
     if kind == "parquet":
+        import pyarrow as pa
         import pyarrow.parquet as pq
 
-        return list(pq.read_schema(path).names)
+        try:
+            return list(pq.read_schema(path).names)
+        except pa.ArrowException:  # the engine says what is wrong with the file
+            return []
     encoding = str(load_args.get("encoding", "utf-8-sig"))
     try:
         codecs.lookup(encoding)

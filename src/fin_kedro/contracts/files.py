@@ -12,6 +12,7 @@ import ibis.expr.types as ir
 from fin_kedro.contracts.cells import CellError, Notation, read_cells
 from fin_kedro.contracts.column import Column
 from fin_kedro.contracts.delivered_names import names_in_file, with_names_of
+from fin_kedro.contracts.made_ids import with_made_id
 from fin_kedro.contracts.model import Contract
 from fin_kedro.contracts.reading import read_contract
 from fin_kedro.storage.datasets import DeliveryError, TableDataset
@@ -43,7 +44,7 @@ class DeliveredTable(TableDataset):
         contract = read_contract(self._contract_path)
         in_file = names_in_file(path, self._file_format, self._load_args)
         if (self._file_format, self._connection_config["backend"]) != ("csv", "duckdb"):
-            return with_names_of(contract, super()._read(path), in_file)
+            return with_made_id(contract, with_names_of(contract, super()._read(path), in_file))
         asked = {k: v for k, v in self._load_args.items() if k not in _OURS}
         if guessed := [name for name in _GUESSED if name in asked]:
             raise DeliveryError(
@@ -53,9 +54,10 @@ class DeliveredTable(TableDataset):
         texts = self.connection.read_csv(path, **{**asked, "all_varchar": True})
         texts = with_names_of(contract, texts, in_file)
         try:
-            return read_cells(contract, texts, Notation.of(self._load_args))
+            cells = read_cells(contract, texts, Notation.of(self._load_args))
         except CellError as error:
             raise DeliveryError(self._placed(path, contract, error)) from None
+        return with_made_id(contract, cells)
 
     def _placed(self, path: Path, contract: Contract, error: CellError) -> str:
         """The error, with the line of the file that has the first example."""

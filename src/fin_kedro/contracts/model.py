@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from fin_kedro.contracts.column import Column, ContractError, Scalar
+from fin_kedro.contracts.column import TIME, Column, ContractError, Scalar
 
 __all__ = ["ROLES", "SIGNS", "TYPES", "Column", "Comparison", "Contract", "ContractError", "Scalar"]
 
@@ -80,6 +80,12 @@ class Contract:
     def features(self) -> list[Column]:
         """The only columns a model may see."""
         return self.by_role("feature")
+
+    @property
+    def inputs(self) -> list[Column]:
+        """What a model needs of a row: the features, and the time that an age is counted at."""
+        counted = any(c.is_age and c.age_at == TIME for c in self.features)
+        return [*self.features, *(self.by_role("time") if counted else [])]
 
     @property
     def protected(self) -> list[Column]:

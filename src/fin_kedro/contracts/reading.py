@@ -19,7 +19,9 @@ from open_data_contract_standard.model import (
 
 from fin_kedro.contracts.columns import CUSTOM, read_column, read_custom
 from fin_kedro.contracts.consistency import check_roles, check_rules, event_of
+from fin_kedro.contracts.made_ids import WAYS, made_id
 from fin_kedro.contracts.model import SIGNS, Column, Comparison, Contract, ContractError
+from fin_kedro.contracts.moments import with_references
 from fin_kedro.contracts.own_names import RESERVED
 from fin_kedro.contracts.source import Source, near
 from fin_kedro.contracts.standard import read_standard
@@ -53,9 +55,10 @@ def _contract(text: str, path: Path) -> Contract:
         for place, item in enumerate(table.properties or [])
     ]
     _refuse_duplicates(columns, path)
-    columns = _keyed(columns, table.properties or [], source)
+    custom = read_custom(table.customProperties, ["event", "id"], source, _TABLE, "the table")
+    columns = _with_id(_keyed(columns, table.properties or []), table.properties or [], source)
+    columns = with_references(_with_stated_id(columns, custom.get("id"), source))
     _refuse_misplaced(document, source)
-    custom = read_custom(table.customProperties, ["event"], source, _TABLE, "the table")
     contract = Contract(
         name=table.name or document.name or path.stem,
         version=document.version or "0",
@@ -127,26 +130,61 @@ def _read(path: Path) -> str:
 def _refuse_misplaced(document: OpenDataContractStandard, source: Source) -> None:
     """A property of ours above the table would be read by nobody."""
     for place, item in enumerate(document.customProperties or []):
-        if item.property in ("event", *CUSTOM):
+        if item.property in ("event", "id", *CUSTOM):
             where = source.where("customProperties", place)
-            level = "the table (under schema)" if item.property == "event" else "a column"
+            level = "a column" if item.property in CUSTOM else "the table (under schema)"
             raise ContractError(f"{where}: {item.property!r} belongs to {level}; move it there.")
 
 
-def _keyed(columns: list[Column], properties: list[SchemaProperty], source: Source) -> list[Column]:
-    """A primary key is required and unique; with the id in it, several columns are."""
-    places = [place for place, item in enumerate(properties) if item.primaryKey]
-    if not places or any(columns[place].role == "id" for place in places):
-        return columns
-    if len(places) > 1:
-        where = source.where(*_TABLE, "properties", places[1], "primaryKey")
-        names = ", ".join(columns[place].name for place in places)
+def _keyed(columns: list[Column], properties: list[SchemaProperty]) -> list[Column]:
+    """A primary key is required, and unique where it is one column."""
+    keys = [columns[place].name for place, item in enumerate(properties) if item.primaryKey]
+    alone = len(keys) == 1
+    return [
+        replace(c, unique=alone and c.role != "id", required=True) if c.name in keys else c
+        for c in columns
+    ]
+
+
+def _with_id(
+    columns: list[Column], properties: list[SchemaProperty], source: Source
+) -> list[Column]:
+    """Several columns that tell rows apart together make one id: by role, else as primary key."""
+    ids = [c.name for c in columns if c.role == "id"]
+    keys = [columns[place] for place, item in enumerate(properties) if item.primaryKey]
+    ordered = sorted(keys, key=lambda c: properties[columns.index(c)].primaryKeyPosition or 0)
+    of = ids if ids else [c.name for c in ordered]
+    if ids and len(keys) > 1 and not any(c.name in ids for c in keys):
+        where = source.where(*_TABLE, "properties", columns.index(keys[1]), "primaryKey")
         raise ContractError(
-            f"{where}: primaryKey of several columns ({names}) is not enforced here; give the role "
-            "'id' to one column that tells rows apart, and take primaryKey away."
+            f"{where}: the primaryKey of several columns ({', '.join(c.name for c in ordered)}) "
+            f"and {ids[0]}, whose role is 'id', are two ways to tell rows apart; take one away."
         )
-    key = columns[places[0]].name
-    return [replace(c, unique=True, required=True) if c.name == key else c for c in columns]
+    if len(of) < 2:
+        return columns
+    own = dict.fromkeys(ids, "ignored")
+    parts = [
+        replace(c, role=own.get(c.name, c.role), required=True, unique=False) if c.name in of else c
+        for c in columns
+    ]
+    return [made_id("key", parts, of), *parts]
+
+
+def _with_stated_id(
+    columns: list[Column], stated: tuple[Any, tuple[Any, ...]] | None, source: Source
+) -> list[Column]:
+    """The id that the table's ``id`` asks to be made."""
+    if stated is None:
+        return columns
+    way, steps = stated
+    where = f"{source.where(*steps)}: id of the table"
+    if way not in WAYS:
+        raise ContractError(f"{where} is {way!r}{near(str(way), WAYS)}")
+    if had := [c.name for c in columns if c.role == "id"]:
+        raise ContractError(
+            f"{where} is to be made, and {had[0]} is the id; take one of them away."
+        )
+    return [made_id(way, columns), *columns]
 
 
 def _comparisons(

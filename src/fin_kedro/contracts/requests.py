@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Collection, Sequence
 from typing import Annotated, Any
 
@@ -9,6 +10,7 @@ import pydantic
 
 from fin_kedro.contracts.column import plain_text
 from fin_kedro.contracts.model import Column, Contract
+from fin_kedro.contracts.own_names import own_name
 
 _PYTHON_TYPES: dict[str, type] = {
     "integer": int,
@@ -30,18 +32,23 @@ def request_model(
     """Build the pydantic model of one row of a request.
 
     Raw values, as in the raw data: codes that are recoded, or that mean missing, are allowed too.
-    Protected attributes and the target are refused like any unknown field.
+    Protected attributes and the target are refused like any unknown field. The row's time is one of
+    them where the age of a feature is counted at it.
 
     Args:
         contract: the contract of the rows.
-        columns: what a row holds; by default the feature columns.
+        columns: what a row holds; by default what a model needs.
         name: the model's name; by default the contract's, in the singular.
-        reference: whether a row may hold an ``id`` of the caller's beside them.
+        reference: whether a row may hold an ``id`` of the caller's beside them: a text or an
+            integer, which comes back as it is. Where a column is called so, `reference_name`.
     """
-    columns = contract.features if columns is None else columns
+    columns = contract.inputs if columns is None else columns
     fields: dict[str, Any] = {}
     if reference:
-        fields["id"] = (str | None, pydantic.Field(None, description=_ID_TEXT))
+        alias = reference_name(columns)
+        attribute = "id" if alias == "id" else "reference__"
+        other = None if alias == "id" else alias
+        fields[attribute] = (_REFERENCE, pydantic.Field(None, description=_ID_TEXT, alias=other))
     for place, column in enumerate(columns):
         fields[_attribute(column.name, place)] = _field(column)
     return pydantic.create_model(  # type: ignore[no-any-return,call-overload]
@@ -57,7 +64,39 @@ def request_model(
     )
 
 
+def _as_reference(value: Any) -> Any:
+    """One check, not a union of types, which would say of one value what is wrong twice."""
+    if problem := _too_long(value):
+        raise ValueError(f"{problem}; send it as a text")
+    if value is not None and (isinstance(value, bool) or not isinstance(value, int | str)):
+        raise ValueError("a reference is a text or an integer")
+    return value
+
+
+_REFERENCE = Annotated[
+    Any,
+    pydantic.AfterValidator(_as_reference),
+    pydantic.WithJsonSchema({"anyOf": [{"type": t} for t in ("integer", "string", "null")]}),
+]
 _ID_TEXT = "Your reference; it comes back with the decision and plays no part in it."
+
+
+def reference_name(columns: Sequence[Column]) -> str:
+    """Return what the caller's own reference is called beside these columns: ``id``, if free."""
+    return own_name("id", (column.name for column in columns))
+
+
+@functools.lru_cache(maxsize=16)
+def _other_names(model: type[pydantic.BaseModel]) -> dict[str, str]:
+    """Attributes of a model whose members callers write otherwise."""
+    members = model.model_fields.items()
+    return {name: f.alias for name, f in members if f.alias not in (None, name)}
+
+
+def raw_row(row: pydantic.BaseModel) -> dict[str, Any]:
+    """Return a row of a request under the names that callers write: those of the contract."""
+    others = _other_names(type(row))
+    return {others.get(k, k): v for k, v in vars(row).items()} if others else vars(row)
 
 
 def event_columns(contract: Contract, made: Collection[str]) -> list[Column]:
@@ -71,7 +110,7 @@ def event_columns(contract: Contract, made: Collection[str]) -> list[Column]:
 
 def example(contract: Contract, columns: Sequence[Column] | None = None) -> dict[str, Any]:
     """Return a row that the model accepts: each column's example from the contract."""
-    columns = contract.features if columns is None else columns
+    columns = contract.inputs if columns is None else columns
     return {c.name: c.example for c in columns if c.example is not None}
 
 

@@ -16,7 +16,6 @@ from fin_kedro.contracts.column import MULTIPLE_TOLERANCE, Column, moment
 from fin_kedro.contracts.model import Contract
 from fin_kedro.contracts.patterns import common_pattern
 
-_LONG_LIST = 64  # codes: compared one by one up to here, looked up beyond
 SINGLE_TOLERANCE = 2.4e-7  # as `MULTIPLE_TOLERANCE`, for numbers of 32 bits
 
 
@@ -99,14 +98,14 @@ def _rules(column: Column, value: Any) -> ir.BooleanValue | None:
 def _among(value: Any, codes: Sequence[Any]) -> ir.BooleanValue:
     """Whether a value is one of these codes.
 
-    DuckDB turns each list of more than four into a join that carries the whole row: quick for one
-    long list, quadratic for a list in each of many columns. So short lists go in pieces.
+    DuckDB turns a list of more than four into a join that carries the whole row, quadratic for a
+    list in each of many columns. An array it looks through in place. On Spark an array does not
+    contain what is missing; here that is not known, as in a list.
     """
-    codes, at_once = list(codes), 4
-    if len(codes) > _LONG_LIST:
+    codes = list(codes)
+    if len(codes) <= 4:
         return value.isin(codes)
-    starts = range(0, len(codes), at_once)
-    return joined(operator.or_, [value.isin(codes[i : i + at_once]) for i in starts])
+    return value.isnull().ifelse(ibis.null("boolean"), ibis.array(codes).contains(value))
 
 
 def joined(operation: Callable[[Any, Any], Any], parts: Sequence[Any]) -> Any:

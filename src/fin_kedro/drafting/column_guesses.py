@@ -6,6 +6,7 @@ import math
 from dataclasses import replace
 from typing import Any
 
+from fin_kedro.contracts.column import TIME
 from fin_kedro.drafting import words
 from fin_kedro.drafting.guess import Guess, known_levels
 from fin_kedro.drafting.profile import LEVELS, Profile
@@ -15,19 +16,19 @@ FEW = 20  # levels that a text may have in any table
 FREE_TEXT = 0.1  # levels a row, from which a text is taken for free text
 CODES = 8  # whole numbers so few may be codes without an order
 OLDEST = 120  # years
+_AFTERWARDS = "is it known when the decision is taken? Its name tells of what came after."
 LARGEST = 2**60  # beyond it, round bounds leave 64 bits
 
 
-def guess_column(table: TableProfile, profile: Profile) -> Guess:
-    """Any other column."""
+def guess_column(table: TableProfile, profile: Profile, day: str | None) -> Guess:
+    """Any other column; ``day`` is the one that dates a row, if there is one."""
     found = _set_aside(table, profile)
     if found is not None:
         return found
     if words.is_protected(profile.name):
         return _as_protected(profile)
     if profile.type in ("date", "timestamp"):
-        asked = "deliver it as a number of days before the application?"
-        return _ignored(profile, "a day is no feature", question=asked)
+        return _as_age(profile, day)
     return _as_feature(profile)
 
 
@@ -87,12 +88,29 @@ def _as_feature(profile: Profile) -> Guess:
     elif profile.type == "integer" and words.is_id(profile.name) and profile.distinct > LEVELS:
         return _ignored(profile, "its name tells of an identifier, which repeats", question=repeats)
     if named & words.AFTERWARDS:
-        asked.append("is it known when the decision is taken? Its name tells of what came after.")
+        asked.append(_AFTERWARDS)
     if named & words.PLACE:
         asked.append("may it be used? Where people live can stand for who they are.")
     return Guess(
         profile=profile, role="feature", reason=_described(profile), questions=tuple(asked),
         missing_codes=profile.sure_codes, example=_example(profile), **rules,
+    )  # fmt: skip
+
+
+def _as_age(profile: Profile, day: str | None) -> Guess:
+    """A date or timestamp: the model sees the days between it and the day that dates the row."""
+    if day is None:
+        asked = (
+            "count its age at a fixed day? Then make it a feature, with {property: ageAt, value: "
+            "2026-01-01} and the day that is meant."
+        )
+        return _ignored(profile, "no column dates the rows, so it has no age", question=asked)
+    asked_of = [_about(code) for code in profile.codes]
+    if set(words.words_of(profile.name)) & (words.AFTERWARDS | words.OTHER_TIME):
+        asked_of.append(_AFTERWARDS)
+    return Guess(
+        profile=profile, role="feature", reason=f"its age is one, in days at {day}",
+        questions=tuple(asked_of), missing_codes=profile.sure_codes, age_at=TIME,
     )  # fmt: skip
 
 

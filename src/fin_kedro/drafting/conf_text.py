@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from fin_kedro.drafting.guess import Draft
@@ -14,31 +14,58 @@ SMALL = 20_000  # rows that carry a small model only
 LATEST = 0.8  # share of the days before those that are kept out of time
 
 
-def workflows_text(
-    name: str, contract: str, file: str, kind: str, load_args: Mapping[str, Any], notation: Notation
+AWAY = "\n".join(
+    [*comment("Base's examples stay away from this environment."), "credit: null", "fraud: null"]
+)
+
+
+def declaration_text(
+    name: str, kind: str, tables: Mapping[str, Sequence[str]], further: Sequence[str]
 ) -> str:
-    """The declaration; base's examples do not run in this environment."""
+    """The declaration of a workflow.
+
+    Args:
+        name: of the workflow.
+        kind: static or event_time.
+        tables: by the name of a raw table, its lines as `table_lines` writes them.
+        further: lines below the tables.
+    """
     lines = [
-        *comment("Drafted: a workflow of its own (docs/own-data.md). Base's examples stay away."),
-        "credit: null",
-        "fraud: null",
-        "",
+        *comment(f"{name}: a workflow of its own (docs/new-workflow.md)."),
         f"{key(name)}:",
-        "  kind: static",
-        "  applications:",
+        f"  kind: {kind}",
+    ]
+    for table, of_table in tables.items():
+        lines += [f"  {table}:", *of_table]
+    return "\n".join([*lines, *further]) + "\n"
+
+
+def table_lines(
+    contract: str,
+    file: str,
+    kind: str,
+    load_args: Mapping[str, Any] | None = None,
+    notation: Notation | None = None,
+) -> list[str]:
+    """A raw table: contract, file, and how that is written."""
+    lines = [
         f"    contract: {contract}",
         f"    filepath: {scalar(file)}",
         f"    file_format: {kind}",
     ]
-    if load_args:
+    if load_args and notation is not None:
         lines += comment("how the file is written, found by looking at all of its rows", 4)
         lines += questions(_about(notation), 4)
         lines.append(f"    load_args: {flow(load_args)}")
-    lines += [
+    return lines
+
+
+def static_words() -> list[str]:
+    """What the service calls a row, as a question."""
+    return [
         *questions(["what does the service call a row, and rows?"], 2),
         "  words: {row: application, rows: applications}",
     ]
-    return "\n".join(lines) + "\n"
 
 
 def _about(notation: Notation) -> list[str]:
@@ -54,22 +81,24 @@ def _about(notation: Notation) -> list[str]:
     return asked
 
 
-def parameters_text(name: str, draft: Draft) -> str:
-    """What must be the workflow's own: its money, its day, its size."""
+def costs_lines(row: str, costs: Mapping[str, float], why: str) -> list[str]:
+    """The decision's costs, which must be the workflow's own, as a question."""
+    asked = f"what does {row} earn or lose, in your money? These four set the threshold; {why}"
+    return ["  decision:", *questions([asked], 4), f"    costs: {flow(costs)}"]
+
+
+STATIC_COSTS = {"approve_good": 1.0, "approve_bad": -5.0, "decline_good": 0.0, "decline_bad": 0.0}
+NO_BANKS = "the ones here (a bad one loses what five good ones earn) are no bank's."
+
+
+def parameters_text(name: str, draft: Draft | None) -> str:
+    """What must be the workflow's own: its money, and of a draft its day and its size."""
     lines = [
         *comment("Only what differs from conf/base/parameters_static.yml."),
         f"{key(name)}:",
-        "  decision:",
-        *questions(
-            [
-                "what does an application earn or lose, in your money? These four set the "
-                "threshold; the ones here (a bad one loses what five good ones earn) are no bank's."
-            ],
-            4,
-        ),
-        "    costs: {approve_good: 1.0, approve_bad: -5.0, decline_good: 0.0, decline_bad: 0.0}",
+        *costs_lines("an application", STATIC_COSTS, NO_BANKS),
     ]
-    if time := draft.by_role("time"):
+    if draft is not None and (time := draft.by_role("time")):
         day = _late_day(time[0].profile)
         lines += [
             "  split:",
@@ -78,13 +107,18 @@ def parameters_text(name: str, draft: Draft) -> str:
             ),
             f"    out_of_time_from: {day}   # about the latest fifth of the rows' span of days",
         ]
-    if draft.table.rows < SMALL:
-        lines += [
-            "  champion:",
-            *comment(f"{draft.table.rows:,} rows carry a small model", 4),
-            "    settings: {iterations: 300, learning_rate: 0.05, depth: 4}",
-        ]
+    if draft is not None and draft.table.rows < SMALL:
+        lines += small_lines(f"{draft.table.rows:,} rows carry a small model")
     return "\n".join(lines) + "\n"
+
+
+def small_lines(why: str) -> list[str]:
+    """Settings of a small model."""
+    return [
+        "  champion:",
+        *comment(why, 4),
+        "    settings: {iterations: 300, learning_rate: 0.05, depth: 4}",
+    ]
 
 
 def _late_day(profile: Any) -> str:
@@ -92,24 +126,22 @@ def _late_day(profile: Any) -> str:
     return (first + (last - first) * LATEST).isoformat()
 
 
-def policy_text(name: str, draft: Draft) -> str:
+def policy_text(name: str, draft: Draft | None) -> str:
     """Limits that cannot be those of the embedded data, and where ages are cut into groups."""
     lines = [
         *comment("Limits that differ from conf/base/policy.yml, each with its reason."),
         "workflows:",
         f"  {key(name)}:",
         "    gates:",
-        *questions(
-            ["what must a model of yours reach? Base's .75 and .35 come from other data."], 6
-        ),
+        *questions(["what must a model of yours reach? Base's limits come from other data."], 6),
         "      DIS-AUC:",
-        "        limits: {min: 0.6, low_min: 0.55}",
-        "        reason: Drafted; a model that ranks worse is hardly better than chance.",
+        "        limits: {min: null, low_min: 0.5, attention_min: 0.65}",
+        "        reason: Drafted; the model is surely better than chance (docs/policy.md).",
         "      DIS-KS:",
-        "        limits: {min: 0.15, attention_min: 0.2}",
-        "        reason: Drafted; about what follows from an AUC of .6.",
+        "        limits: {min: null, attention_min: 0.2}",
+        "        reason: Drafted; DIS-AUC binds, KS is for information until you know yours.",
     ]
-    numbers = [g for g in draft.by_role("protected") if g.profile.quartiles]
+    numbers = [g for g in draft.by_role("protected") if g.profile.quartiles] if draft else []
     if numbers:
         lines += [
             "    validation:",

@@ -34,10 +34,9 @@ def contract_text(draft: Draft, name: str, origin: str) -> str:
         "    physicalType: table",
         "    customProperties:",
         f"      - {_property('event', scalar(draft.event))}   # the bad outcome",
+        *(_made_id() if draft.numbered else []),
         "    properties:",
     ]
-    if draft.row_number:
-        lines += _row_number(draft.row_number)
     for guess in draft.columns.values():
         lines += _column(guess)
     for column, kind in left_out.items():
@@ -45,19 +44,11 @@ def contract_text(draft: Draft, name: str, origin: str) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _row_number(name: str) -> list[str]:
-    start = " " * _IN
+def _made_id() -> list[str]:
     return [
-        *comment(
-            f"{name}: id. No column tells the rows apart, so their number was written into the "
-            "copied file as its first column.",
-            _IN,
-        ),
-        *questions(["is there a number of the bank's own? Deliver it in its place."], _IN),
-        f"{start}- name: {scalar(name)}",
-        f"{start}  logicalType: integer",
-        f"{start}  required: true",
-        f"{start}  customProperties: [{{property: role, value: id}}]",
+        *comment("No column tells the rows apart, so a row's id is its number in the file.", _IN),
+        *questions(["is there a number of the bank's own? Deliver it with the role id."], _IN),
+        f"{' ' * _IN}- {_property('id', 'row')}",
     ]
 
 
@@ -82,6 +73,8 @@ def _column(guess: Guess) -> list[str]:
         lines.append(f"{start}examples: [{scalar(guess.example)}]")
     lines.append(f"{start}customProperties:")
     lines.append(f"{start}  - {_property('role', guess.role)}")
+    if guess.age_at:
+        lines.append(f"{start}  - {_property('ageAt', guess.age_at)}")
     if guess.missing_codes:
         lines.append(f"{start}  - {_property('missingCodes', flow(guess.missing_codes))}")
     return lines

@@ -11,26 +11,32 @@ from typing import Any
 
 import ibis.expr.types as ir
 import numpy as np
+import pandas as pd
 
 from fin_kedro.checks.leaks import single_feature_aucs
+from fin_kedro.contracts.ages import age, as_microseconds
 from fin_kedro.contracts.files import DeliveredTable
-from fin_kedro.contracts.model import Contract, ContractError
+from fin_kedro.contracts.model import Column, Contract, ContractError
 from fin_kedro.contracts.reading import read_contract
-from fin_kedro.contracts.tables import check_structure, clean
+from fin_kedro.contracts.tables import check_structure, clean_column
 from fin_kedro.drafting import conf_text
 from fin_kedro.drafting.contract_text import contract_text
 from fin_kedro.drafting.delivery import Checked, check_rows_of, load_once
 from fin_kedro.drafting.guess import Draft
-from fin_kedro.drafting.guesses import guess_table, with_leaks
+from fin_kedro.drafting.guesses import guess_table, with_ages, with_leaks
 from fin_kedro.drafting.page import page
-from fin_kedro.drafting.raw import Raw, open_raw, rewrite_csv, rewrite_parquet
+from fin_kedro.drafting.placing import (
+    RAW,
+    place_conf,
+    refuse_environment,
+    refuse_files,
+    refuse_name,
+)
+from fin_kedro.drafting.raw import Raw, open_raw, rewrite_csv
 from fin_kedro.drafting.table_profile import profile_table
-from fin_kedro.project.workflows import NAME
 
 LEAK = 0.95  # AUC of one column alone, as policy's DAT-LEAK has it
 LEAK_ROWS = 20_000  # rows that show a leak as well as all
-RESERVED = ("base", "local", "ci", "spark", "team")
-RAW = Path("data/01_raw")
 
 
 @dataclass(frozen=True)
@@ -48,7 +54,13 @@ class Written:
 
 
 def write_draft(
-    project: Path, source: str, workflow: str, env: str | None = None, target: str | None = None
+    project: Path,
+    source: str,
+    workflow: str,
+    env: str | None = None,
+    target: str | None = None,
+    *,
+    beside: bool = False,
 ) -> Written:
     """Draft a contract and its environment from a table.
 
@@ -58,13 +70,15 @@ def write_draft(
         workflow: name of the new workflow.
         env: name of the new environment; by default the workflow's.
         target: the outcome's column, where it is not to be guessed.
+        beside: whether the environment may be there, with other workflows.
 
     Raises:
         ContractError: a name cannot be, something would be overwritten, or the table cannot be
             read; nothing is written then.
     """
     env = env or workflow
-    _refuse_names(project, workflow, env)
+    refuse_name(project, env, workflow, what="--workflow")
+    refuse_environment(project, env, new=not beside)
     with tempfile.TemporaryDirectory(prefix="draft-") as folder:
         work = Path(folder)
         raw = open_raw(source, work)
@@ -77,19 +91,21 @@ def write_draft(
         contract.parent.mkdir(parents=True)
         contract.write_text(contract_text(draft, workflow, raw.shown), "utf-8")
         delivered = load_once(rows.dataset(contract))
-        aucs = _alone(delivered, read_contract(contract))
-        draft = with_leaks(draft, aucs, LEAK)
+        known = read_contract(contract)
+        sample = _sample(delivered, known)
+        aucs = _alone(sample, known)
+        ages = {c.name: sample[c.name].dropna().tolist() for c in known.features if c.is_age}
+        draft = with_ages(with_leaks(draft, aucs, LEAK), ages)
         texts = _texts(draft, workflow, env, raw, rows, aucs)
-        for name, text in texts.items():
-            (work / "conf" / name).write_text(text, "utf-8")
+        contract.write_text(texts[f"contracts/{workflow}.odcs.yaml"], "utf-8")
+        refuse_files(project, env, workflow, texts)
         check_structure(read_contract(contract), delivered)
         checked = check_rows_of(read_contract(contract), delivered)
         if rows.copied:
             (project / RAW).mkdir(parents=True, exist_ok=True)
             shutil.move(rows.path, project / rows.file)
-        shutil.copytree(work / "conf", project / "conf" / env)
+        files = place_conf(project, env, texts)
     asked = sum(text.count("# QUESTION:") for text in texts.values())
-    files = tuple(f"conf/{env}/{name}" for name in texts)
     return Written(files, rows.said, asked, checked, draft)
 
 
@@ -127,38 +143,29 @@ def _texts(
     return {
         contract: contract_text(draft, workflow, raw.shown),
         f"contracts/{workflow}.profile.html": page(draft, workflow, raw.shown, aucs),
-        "workflows.yml": conf_text.workflows_text(
+        "workflows.yml": conf_text.declaration_text(
             workflow,
-            f"conf/{env}/{contract}",
-            rows.file.as_posix(),
-            rows.kind,
-            rows.load_args,
-            draft.table.notation,
+            "static",
+            {
+                "applications": conf_text.table_lines(
+                    f"conf/{env}/{contract}",
+                    rows.file.as_posix(),
+                    rows.kind,
+                    rows.load_args,
+                    draft.table.notation,
+                )
+            },
+            conf_text.static_words(),
         ),
         f"parameters_{workflow}.yml": conf_text.parameters_text(workflow, draft),
-        "policy.yml": conf_text.policy_text(workflow, draft),
-        "globals.yml": conf_text.globals_text(env),
+        f"policy_{workflow}.yml": conf_text.policy_text(workflow, draft),
     }
-
-
-def _refuse_names(project: Path, workflow: str, env: str) -> None:
-    for what, name in (("--workflow", workflow), ("--env", env)):
-        if not NAME.fullmatch(name):
-            raise ContractError(
-                f"{what} is {name!r}; a name has small letters, digits and _, begins with a letter."
-            )
-    if workflow in ("credit", "fraud"):
-        raise ContractError(f"--workflow is {workflow!r}, which the project has; choose another.")
-    if env in RESERVED or (project / "conf" / env).exists():
-        raise ContractError(
-            f"conf/{env} is there already, and nothing is overwritten; name a new one with --env."
-        )
 
 
 def _rows(project: Path, raw: Raw, workflow: str, draft: Draft, work: Path) -> _Rows:
     """The file itself where a run can read it, else a copy of it in the work folder."""
     kind = "csv" if raw.form else "parquet"
-    why = _why_copied(project, raw, draft)
+    why = _why_copied(project, raw)
     args = _load_args(raw, draft.table.notation.load_args)
     if not why:
         path = raw.path.resolve()
@@ -170,31 +177,26 @@ def _rows(project: Path, raw: Raw, workflow: str, draft: Draft, work: Path) -> _
             "choose another --workflow."
         )
     made = work / f"raw.{kind}"
-    if _copy(raw, made, draft.row_number):
+    if _copy(raw, made):
         args.pop("encoding", None)
     return _Rows(file, made, kind, args, why)
 
 
-def _why_copied(project: Path, raw: Raw, draft: Draft) -> str | None:
+def _why_copied(project: Path, raw: Raw) -> str | None:
     if "::" in raw.origin:
         return "it came from a database"
     if raw.copied_anyway:
         return raw.copied_anyway
-    if draft.row_number:
-        return f"no column tells its rows apart, so the copy begins with {draft.row_number}"
     inside = raw.path.resolve().is_relative_to(project.resolve())
     return None if inside else "it lies outside the project"
 
 
-def _copy(raw: Raw, target: Path, row_number: str | None) -> bool:
+def _copy(raw: Raw, target: Path) -> bool:
     """Copy the file; whether it was written anew, in UTF-8."""
-    if raw.form is None and row_number:
-        rewrite_parquet(raw.path, target, row_number)
-    elif raw.form is not None and (row_number or raw.copied_anyway):
-        rewrite_csv(raw.path, raw.form, target, row_number)
+    if raw.form is not None and raw.copied_anyway:
+        rewrite_csv(raw.path, raw.form, target)
         return True
-    else:
-        shutil.copyfile(raw.path, target)
+    shutil.copyfile(raw.path, target)
     return False
 
 
@@ -208,17 +210,27 @@ def _load_args(raw: Raw, notation: Mapping[str, Any]) -> dict[str, Any]:
     return {**args, **notation}
 
 
-def _alone(delivered: ir.Table, contract: Contract) -> dict[str, float]:
-    """AUC of each feature alone on half of the rows, its levels' bad rates learnt on the other."""
-    table = clean(contract, delivered)
-    names = [c.name for c in contract.features]
-    known = table.filter(table[contract.target.name].notnull())
-    rows = known.select(contract.target.name, *names)
+def _sample(delivered: ir.Table, contract: Contract) -> pd.DataFrame:
+    """Outcome and features of some rows whose outcome is known; of a date its age."""
+
+    def read(column: Column) -> ir.Value:
+        if column.is_age:
+            return age(contract, column, lambda name: as_microseconds(delivered[name]))
+        return clean_column(column, delivered)
+
+    columns = (contract.target, *contract.features)
+    table = delivered.select(*(read(c).name(c.name) for c in columns))
+    rows = table.filter(table[contract.target.name].notnull())
     total = int(rows.count().execute())
     if total > LEAK_ROWS:
         share = LEAK_ROWS / total
         rows = rows.sample(share, method="row", seed=7)
-    frame = rows.execute()
+    return rows.execute()
+
+
+def _alone(frame: pd.DataFrame, contract: Contract) -> dict[str, float]:
+    """AUC of each feature alone on half of the rows, its levels' bad rates learnt on the other."""
+    names = [c.name for c in contract.features]
     bad = (frame[contract.target.name] == contract.event).astype(int).to_numpy()
     half = np.random.default_rng(7).random(len(frame)) < 0.5
     if min(len(set(bad[half])), len(set(bad[~half]))) < 2:

@@ -24,6 +24,7 @@ class Guess:
     missing_codes: tuple[Any, ...] = ()
     classification: str | None = None
     example: Any = None
+    age_at: str | None = None
 
     @property
     def name(self) -> str:
@@ -40,13 +41,13 @@ class Guess:
 class Draft:
     """A whole table as it will stand in the contract.
 
-    ``event`` is the bad value of the target; ``row_number`` the id column to be added, or None.
+    ``event`` is the bad value of the target; ``numbered`` that no column is an id.
     """
 
     table: TableProfile
     columns: Mapping[str, Guess]
     event: Any
-    row_number: str | None = None
+    numbered: bool = False
 
     def by_role(self, role: str) -> list[Guess]:
         """Columns of one role."""

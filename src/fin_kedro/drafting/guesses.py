@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
+
+import numpy as np
 
 from fin_kedro.contracts.model import ContractError
 from fin_kedro.drafting import words
@@ -38,19 +40,13 @@ def guess_table(table: TableProfile, target: str | None = None) -> Draft:
         elif name == day:
             guess = _as_time(profile)
         else:
-            guess = guess_column(table, profile)
+            guess = guess_column(table, profile, day)
         columns[name] = guess
-    row_number = None if key else _free_name("row_number", table)
     if not [guess for guess in columns.values() if guess.role == "feature"]:
         raise ContractError(
             "no column can be a feature: each is constant, free text, personal or protected."
         )
-    return Draft(table=table, columns=columns, event=event, row_number=row_number)
-
-
-def _free_name(name: str, table: TableProfile) -> str:
-    taken = {n.casefold() for n in (*table.columns, *table.left_out)}
-    return name if name not in taken else _free_name(f"{name}_", table)
+    return Draft(table=table, columns=columns, event=event, numbered=key is None)
 
 
 def _id(table: TableProfile, target: str) -> str | None:
@@ -104,14 +100,50 @@ def with_leaks(draft: Draft, aucs: Mapping[str, float], most: float) -> Draft:
     for name, auc in aucs.items():
         if auc > most and columns[name].role == "feature":
             columns[name] = replace(
-                columns[name], role="ignored",
+                columns[name], role="ignored", age_at=None,
                 reason=f"alone it ranks the outcome with an AUC of {auc:.3f}: likely a leak",
                 questions=(*columns[name].questions,
                            "is it filled after the outcome? If not, make it a feature."),
             )  # fmt: skip
+    _refuse_none(draft, columns)
+    return replace(draft, columns=columns)
+
+
+LATER = 0.1  # share of the rows from which days after the row's own are likely a leak
+
+
+def with_ages(draft: Draft, ages: Mapping[str, Sequence[float]]) -> Draft:
+    """The draft without ages that tell nothing, or that likely tell what came after the decision.
+
+    Args:
+        draft: the guesses.
+        ages: of each date that is a feature its ages in days, without missing ones.
+    """
+    columns = dict(draft.columns)
+    for name, days in ages.items():
+        later = float(np.mean(np.asarray(days) < 0)) if len(days) else 0.0
+        if columns[name].role != "feature":
+            continue
+        if later > LATER:
+            columns[name] = replace(
+                columns[name], role="ignored", age_at=None,
+                reason=f"in {later:.1%} of its rows it lies after the row's own day: likely a leak",
+                questions=(*columns[name].questions,
+                           "is it known when the decision is taken, as an agreed end is? Then make "
+                           "it a feature."),
+            )  # fmt: skip
+        elif len(set(days)) <= 1:
+            columns[name] = replace(
+                columns[name], role="ignored", age_at=None,
+                reason="it is as many days before the row's own in every row",
+            )  # fmt: skip
+    _refuse_none(draft, columns)
+    return replace(draft, columns=columns)
+
+
+def _refuse_none(draft: Draft, columns: Mapping[str, Guess]) -> None:
     if not [guess for guess in columns.values() if guess.role == "feature"]:
         raise ContractError(
             "every column that could be a feature ranks the outcome as only a leak does. Is "
             f"{draft.target.name} the outcome? Name it: --target COLUMN."
         )
-    return replace(draft, columns=columns)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,7 +14,6 @@ from fin_kedro.contracts.model import ContractError
 from fin_kedro.drafting.sniffing import CsvForm, sniff
 
 READ_AS_IT_IS = ("utf-8", "utf-8-sig", "latin-1")  # DuckDB has no others built in
-_BATCH = 50_000
 
 
 @dataclass(frozen=True)
@@ -143,38 +141,16 @@ def _with_file(url: str) -> str:
     return f"{kind}://{found.resolve().as_posix()}" + (f"?{asked}" if asked else "")
 
 
-def rewrite_csv(path: Path, form: CsvForm, target: Path, row_number: str | None = None) -> None:
-    """Copy a CSV file in UTF-8 with usable names; with a column that counts its rows, if named.
-
-    Every cell stays as it is, and so does the delimiter.
-    """
-    names = [*([row_number] if row_number else []), *form.names]
+def rewrite_csv(path: Path, form: CsvForm, target: Path) -> None:
+    """Copy a CSV file in UTF-8 with usable names; every cell stays as it is, and so does the
+    delimiter."""
     with (
         path.open(newline="", encoding=form.encoding) as read,
         target.open("w", newline="", encoding="utf-8") as written,
     ):
         writer = csv.writer(written, delimiter=form.delimiter, lineterminator="\n")
-        writer.writerow(names)
+        writer.writerow(form.names)
         rows = (row for row in csv.reader(read, delimiter=form.delimiter) if row)
         if form.header:
             next(rows)
-        writer.writerows(_numbered(rows) if row_number else rows)
-
-
-def _numbered(rows: Iterator[list[str]]) -> Iterator[list[str]]:
-    return ([str(number), *row] for number, row in enumerate(rows, 1))
-
-
-def rewrite_parquet(path: Path, target: Path, row_number: str) -> None:
-    """Copy a Parquet file with a first column that counts its rows."""
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    file = pq.ParquetFile(path)
-    schema = file.schema_arrow.insert(0, pa.field(row_number, pa.int64()))
-    start = 1
-    with pq.ParquetWriter(target, schema) as writer:
-        for batch in file.iter_batches(batch_size=_BATCH):
-            numbers = pa.array(range(start, start + len(batch)), pa.int64())
-            writer.write_batch(pa.RecordBatch.from_arrays([numbers, *batch.columns], schema=schema))
-            start += len(batch)
+        writer.writerows(rows)

@@ -15,9 +15,11 @@ import ibis
 import ibis.expr.types as ir
 from ibis.expr import operations as ops
 
+from fin_kedro.contracts.ages import age, as_microseconds, coded
+from fin_kedro.contracts.column import MOMENTS
 from fin_kedro.contracts.model import Contract, ContractError
 from fin_kedro.contracts.naming import named_object
-from fin_kedro.contracts.tables import clean, clean_column
+from fin_kedro.contracts.tables import clean_column
 
 # %% auto #0
 __all__ = ['Feature', 'Definitions', 'ratio', 'total', 'mean', 'count_true', 'feature_expressions', 'unbound_table',
@@ -103,20 +105,29 @@ def feature_expressions(
     derived = _load(definitions)
     own = contract.features if derived.own_columns else []
     features = {c.name: _own_feature(contract, c.name, raw) for c in own}
-    cleaned = clean(contract, raw) if derived.entries else raw  # once: it holds every column
+    cleaned = _cleaned(contract, raw) if derived.entries else raw  # once: it holds every column
     for name, entry in derived.entries.items():
         if name in contract.columns:
             raise ContractError(f"feature {name!r} has the name of a contract column; rename it.")
-        features[name] = _derived_feature(name, entry, cleaned, raw)
-    allowed = {c.name for c in contract.features}
-    for feature in features.values():
-        _refuse_other_roles(contract, feature, allowed)
+        features[name] = _derived_feature(contract, name, entry, cleaned, raw)
     return features
 
 
 def unbound_table(contract: Contract) -> ir.Table:
-    """Return an Ibis table without data that has the contract's feature columns, raw."""
-    return ibis.table({c.name: _engine_type(c.type) for c in contract.columns.values()}, name="raw")
+    """Return an Ibis table without data that has the contract's columns, raw.
+
+    Moments that features are made of are doubles, microseconds since 1970 UTC (`as_microseconds`).
+    """
+    moments = _moments(contract)
+    types = {
+        c.name: "float64" if c.name in moments else _engine_type(c.type)
+        for c in contract.columns.values()
+    }
+    return ibis.table(types, name="raw")
+
+
+def _moments(contract: Contract) -> set[str]:
+    return {c.name for c in contract.inputs if c.type in MOMENTS}
 
 
 def _engine_type(type_: str) -> str:
@@ -126,7 +137,7 @@ def _engine_type(type_: str) -> str:
 # %% ../../../notebooks/features/expressions.ipynb #4efb9b66
 def _own_feature(contract: Contract, name: str, raw: ir.Table) -> Feature:
     column = contract.columns[name]
-    value = clean_column(column, raw)
+    value = _clean_value(contract, name, raw)
     if column.nominal and column.is_number:
         value = value.floor().cast("string")  # "2", not "2.0"
     elif not column.nominal:
@@ -141,11 +152,27 @@ def _own_feature(contract: Contract, name: str, raw: ir.Table) -> Feature:
     )
 
 
+def _clean_value(contract: Contract, name: str, raw: ir.Table) -> ir.Value:
+    """A column under its reading rule; of a date or timestamp that is a feature, its age."""
+    column = contract.columns[name]
+    if column.is_age:
+        return age(contract, column, lambda read: raw[read])
+    if name in _moments(contract):
+        return coded(column, raw[name])
+    return clean_column(column, raw)
+
+
+def _cleaned(contract: Contract, raw: ir.Table) -> ir.Table:
+    """The table that derived features are defined on."""
+    return raw.mutate(*(_clean_value(contract, c, raw).name(c) for c in contract.columns))
+
+
 def _derived_feature(
-    name: str, entry: Mapping[str, Any], cleaned: ir.Table, raw: ir.Table
+    contract: Contract, name: str, entry: Mapping[str, Any], cleaned: ir.Table, raw: ir.Table
 ) -> Feature:
     value = entry["define"](cleaned)
     _refuse_other_tables(name, value, {cleaned.op(), raw.op()})
+    _refuse_other_roles(contract, name, value, entry["reason_column"])
     # `clean` makes a new table; written out, the expression reads the raw columns directly.
     value = _inline(value)
     return Feature(
@@ -186,17 +213,19 @@ def _inline(value: ir.Value) -> ir.Value:
     return value.op().replace(replace, filter=ops.Value).to_expr()
 
 
-def _refuse_other_roles(contract: Contract, feature: Feature, allowed: set[str]) -> None:
-    """A model may see feature columns only."""
-    for read in sorted({node.name for node in feature.expression.op().find(ops.Field)} - allowed):
+def _refuse_other_roles(contract: Contract, name: str, value: ir.Value, reason: str) -> None:
+    """A model may see feature columns only; what they are made of is the contract's to say."""
+    allowed = {c.name for c in contract.features}
+    columns = value.op().find(ops.Field, filter=ops.Value)
+    for read in sorted({node.name for node in columns} - allowed):
         raise ContractError(
-            f"feature {feature.name!r} reads {read}, whose role in the contract is "
+            f"feature {name!r} reads {read}, whose role in the contract is "
             f"{contract.columns[read].role!r} ({contract.where(read)}). A model may read only "
             f"columns of role 'feature': {', '.join(sorted(allowed))}."
         )
-    if feature.reason_column not in allowed:
+    if reason not in allowed:
         raise ContractError(
-            f"feature {feature.name!r} names the reason column {feature.reason_column!r}; "
+            f"feature {name!r} names the reason column {reason!r}; "
             f"allowed: {', '.join(sorted(allowed))}."
         )
 
@@ -224,11 +253,14 @@ def feature_columns(
         features: result of `feature_expressions`.
         table: raw rows (accepted by the contract).
     """
-    raw = unbound_table(contract)
+    raw, moments = unbound_table(contract), _moments(contract)
 
     def bind(node: ops.Node, kwargs: dict[str, Any] | None) -> ops.Node:
         if isinstance(node, ops.Field) and isinstance(node.rel, ops.UnboundTable):
-            return table[node.name].cast(raw.schema()[node.name]).op()
+            value = table[node.name]
+            if node.name in moments:
+                return as_microseconds(value).op()
+            return value.cast(raw.schema()[node.name]).op()
         return node.__recreate__(kwargs) if kwargs else node
 
     return {

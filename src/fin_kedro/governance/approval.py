@@ -26,6 +26,7 @@ def approve(
     role: str,
     comment: str,
     policy: Mapping[str, Any],
+    under: Mapping[str, str],
 ) -> tuple[ModelState, Entry]:
     """Approve a validated version, and record who did it, in which role, and why.
 
@@ -37,6 +38,7 @@ def approve(
         role: one of ``policy["roles"]``.
         comment: why; an approval without a reason is none.
         policy: ``approval`` of conf/base/policy.yml.
+        under: `conditions` of the environment in which it is approved.
 
     Raises:
         ApprovalError, RegistryError, LedgerError, PackageError: refused, nothing is recorded.
@@ -47,21 +49,30 @@ def approve(
     validated = _last(ledger, "validated", state)
     _check_person(by, role, comment, registered.event["by"], policy)
     read_package(ledger.resolve(registered.event["package"]), expected_digest=state.digest)
+    _check_conditions(validated, under, "approved")
     _check_report(ledger, validated)
     entry = ledger.append(
         event="approved", workflow=workflow, version=state.version, digest=state.digest,
         by=by.strip(), role=role, comment=comment.strip(),
         report_digest=validated.event["report_digest"],
-        package=registered.event["package"],
+        package=registered.event["package"], **under,
     )  # fmt: skip
     return state, entry
 
 
-def approved_release(ledger: Ledger, workflow: str, version: str | None = None) -> dict[str, Any]:
-    """Return what may be released: the approval's record, after the whole chain was verified."""
+def approved_release(
+    ledger: Ledger, workflow: str, version: str | None = None, *, under: Mapping[str, str]
+) -> dict[str, Any]:
+    """Return what may be released: the approval's record, after the whole chain was verified.
+
+    ``under``: `conditions` of the environment in which it is released. Raises ApprovalError when
+    version was validated or approved under others.
+    """
     ledger.verify()
     state = find_state(ledger, workflow, version, ("approved", "released"))
     approval = _last(ledger, "approved", state)
+    for evidence in (_last(ledger, "validated", state), approval):
+        _check_conditions(evidence, under, "released")
     return {
         "workflow": workflow,
         "version": state.version,
@@ -70,6 +81,18 @@ def approved_release(ledger: Ledger, workflow: str, version: str | None = None) 
         "approved_at": approval.at,
         "report_digest": approval.event["report_digest"],
         "package": approval.event["package"],
+    }
+
+
+def conditions(env: str | None, gates: Mapping[str, Any]) -> dict[str, str]:
+    """Under what a version is judged: the environment, and the hash (sha256, hex) of its gates.
+
+    ``gates`` are those of the workflow's policy in that environment.
+    """
+    text = json.dumps(gates, sort_keys=True)
+    return {
+        "env": env or "base",
+        "gates_digest": hashlib.sha256(text.encode()).hexdigest(),
     }
 
 
@@ -85,6 +108,29 @@ def _last(ledger: Ledger, event: str, state: ModelState) -> Entry:
             f"{state.workflow} {state.version} was never {event}; run `kedro run` to the end first."
         )
     return entries[-1]
+
+
+def _check_conditions(evidence: Entry, under: Mapping[str, str], what: str) -> None:
+    """A small environment's limits are not those of the one in which a model is used."""
+    event = evidence.event
+    name, found = f"{event['workflow']} {event['version']}", event.get("env")
+    again = f"kedro run --pipelines {event['workflow']}"
+    if found is None:
+        raise ApprovalError(
+            f"{name} was {event['event']} before entries stated their environment (entry "
+            f"{evidence.number}), so it cannot be {what}. Validate a new version: `{again}`."
+        )
+    if found != under["env"]:
+        raise ApprovalError(
+            f"{name} was {event['event']} in the environment {found} and cannot be {what} in "
+            f"{under['env']}. Add `--env {found}`, or validate it where it is to be used: `{again}`"
+            f"{'' if under['env'] == 'base' else ' with --env ' + under['env']}."
+        )
+    if event["gates_digest"] != under["gates_digest"]:
+        raise ApprovalError(
+            f"the policy's gates of {found} changed since {name} was {event['event']} (entry "
+            f"{evidence.number}). Restore policy.yml, or validate under the new gates: `{again}`."
+        )
 
 
 def _check_person(
@@ -120,7 +166,13 @@ def _check_report(ledger: Ledger, validated: Entry) -> None:
         raise ApprovalError(
             f"the validation record {path} is gone; validate again: `kedro run --pipelines credit`."
         )
-    record = json.loads(path.read_text())
+    content = path.read_bytes()
+    if hashlib.sha256(content).hexdigest() != validated.event.get("record_digest"):
+        raise ApprovalError(
+            f"the validation record {path} was changed after it was entered in the ledger (entry "
+            f"{validated.number}). Restore it, or validate again."
+        )
+    record = json.loads(content)
     texts = []
     for name in ("notebook", "html"):
         file = ledger.resolve(record["report"][name])

@@ -16,6 +16,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from fin_kedro.governance.anchors import Anchor, visible_anchors
 from fin_kedro.governance.signing import (
     SIGNERS_FILE,
     Signer,
@@ -119,6 +120,11 @@ class Ledger:
     def __init__(self, path: Path | str) -> None:
         self._path = Path(path)
 
+    @property
+    def path(self) -> Path:
+        """Its file."""
+        return self._path
+
     def relative(self, path: Path | str) -> str:
         """Return a path as the ledger keeps it: seen from its folder, so a project can move."""
         return Path(os.path.relpath(path, self._path.parent)).as_posix()
@@ -145,6 +151,12 @@ class Ledger:
             row = row._replace(signature=key.sign(row.signed))
             _insert(connection, row)
         return self._entry(row)
+
+    def head(self) -> str | None:
+        """`Entry.head` of the last entry; None for a ledger without entries. Verifies nothing."""
+        statement = "SELECT number || ':' || hash FROM ledger ORDER BY number DESC LIMIT 1"
+        found = self._selected({True: statement, False: statement})
+        return str(found[0][0]) if found else None
 
     def prepare(self) -> SigningKey:
         """The key that signs entries here; it is made when there is none. SigningError if not."""
@@ -181,10 +193,12 @@ class Ledger:
         """Recompute chain and signatures, return the last hash; `LedgerError` at the first fault.
 
         ``head``: `Entry.head` of an entry, kept elsewhere; that entry must still be there.
-        Raises SigningError when the list of trusted keys cannot be read.
+        The newest heads that seals and MLflow keep (`fin_kedro.governance.anchors`) must be there
+        too. Raises SigningError when the list of trusted keys cannot be read.
         """
         previous, rows = _GENESIS, self._rows()
         trusted, signed = trusted_signers(self._path), 0
+        self._check_anchors(len(rows), {row.number: row.hash for row in rows})
         for place, row in enumerate(rows, start=1):
             expected = _hash(row.number, row.at, row.text, previous)
             if (row.number, row.previous, row.hash) != (place, previous, expected):
@@ -197,6 +211,30 @@ class Ledger:
         if head is not None:
             self._check_head(head, rows)
         return previous
+
+    def check_anchors(self) -> None:
+        """Raise `LedgerError` when an entry is gone that seals or MLflow know; hashes nothing."""
+        statement = "SELECT number, hash FROM ledger"
+        found = dict(self._selected({True: statement, False: statement}))
+        self._check_anchors(len(found), found)
+
+    def _check_anchors(self, last: int, hashes: Mapping[int, str]) -> None:
+        gone = (a for a in visible_anchors(self._path) if hashes.get(a.number) != a.hash)
+        if anchor := next(gone, None):
+            raise self._replaced(last, anchor)
+
+    def _replaced(self, last: int, anchor: Anchor) -> LedgerError:
+        what = (
+            f"it ends at entry {last}"
+            if anchor.number > last
+            else f"its entry {anchor.number} is another one"
+        )
+        return LedgerError(
+            f"the ledger {self._path} was rolled back, replaced or deleted: {anchor.where} knows "
+            f"entry {anchor.number} ({anchor.hash[:12]}), and {what}. Restore the file from a "
+            "backup that holds this entry. Who gave up the ledger on purpose moves the whole data "
+            "folder away, with its seals and MLflow's database, and begins anew."
+        )
 
     def _check_tail(self, rows: list[_Row]) -> None:
         """Signatures of entries that are no longer there tell that the tail was cut off."""
@@ -273,8 +311,8 @@ class Ledger:
     def _transaction(self) -> Iterator[sqlite3.Connection]:
         self._path.parent.mkdir(parents=True, exist_ok=True)
         with self._readable(), contextlib.closing(self._connect()) as connection:
-            connection.executescript(_SCHEMA)
-            connection.execute("BEGIN IMMEDIATE")
+            # tables and first entry in one step: a kill leaves both, or an empty file
+            connection.executescript(f"BEGIN IMMEDIATE;{_SCHEMA}")
             try:
                 yield connection
             except BaseException:
@@ -321,12 +359,21 @@ def _fault(row: _Row, trusted: Trusted, first: int) -> str | None:
 
 
 def _unsigned(row: _Row, trusted: Trusted, first: int) -> str | None:
+    """What is wrong with an entry that nobody signed, unless signers.yml counts and knows it."""
     if first:
         return f"it is not signed, though entry {first} before it is"
-    if trusted.signers is not None and row.number > trusted.unsigned:
+    if row.number > trusted.unsigned:
         return (
             f"it is not signed, and {SIGNERS_FILE} lets {trusted.unsigned} of the first entries be "
-            "older than signing (`unsigned`)"
+            "older than signing. If the ledger is that old, compare it with a backup, and commit "
+            "there `unsigned`, how many these are, and `unsigned_head`, the hash of the last of "
+            "them; else somebody took the signatures off"
+        )
+    if row.number == trusted.unsigned and row.hash != trusted.unsigned_head:
+        return (
+            f"it is the last that may be unsigned, and {SIGNERS_FILE} knows it by another hash "
+            f"(`unsigned_head` {(trusted.unsigned_head or 'is missing')[:12]}): compare the ledger "
+            f"with a backup; the hash found is {row.hash}"
         )
     return None
 

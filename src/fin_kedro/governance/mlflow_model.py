@@ -35,9 +35,7 @@ class Graph(PythonModel):
         """Score a frame of raw rows; returns one column, ``probability``."""
         del context, params
         feeds = {
-            given.name: pd.to_numeric(model_input[name]).to_numpy("float64", na_value=float("nan"))
-            if kind == "number"
-            else model_input[name].astype(object).where(model_input[name].notna(), "").to_numpy()
+            given.name: _TENSORS[kind](model_input[name])
             for given, (name, kind) in zip(
                 self._session.get_inputs(), self._inputs.items(), strict=True
             )
@@ -46,4 +44,19 @@ class Graph(PythonModel):
         return pd.DataFrame({"probability": probability}, index=model_input.index)
 
 
+def _numbers(column: pd.Series) -> Any:
+    return pd.to_numeric(column).to_numpy("float64", na_value=float("nan"))
+
+
+def _texts(column: pd.Series) -> Any:
+    return column.astype(object).where(column.notna(), "").to_numpy()
+
+
+def _moments(column: pd.Series) -> Any:
+    """Microseconds since 1970 UTC of ISO texts, dates or timestamps."""
+    found = pd.to_datetime(column, utc=True, format="ISO8601").dt.as_unit("us")
+    return found.astype("int64").astype("float64").where(found.notna()).to_numpy()
+
+
+_TENSORS = {"number": _numbers, "moment": _moments, "string": _texts}
 set_model(Graph())

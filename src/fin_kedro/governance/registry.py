@@ -29,9 +29,16 @@ STATES = {
 }
 
 
+_ATTEMPTS = 5
+# answers of MLflow that stay the same when it is asked again
+_FINAL = ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE", "PERMISSION_DENIED")
+
 _MODEL_NEEDS = ("mlflow", "onnxruntime", "pandas")
 
 _MISMATCH_SEARCH = "mlflow.utils.environment.warn_dependency_requirement_mismatches"
+
+
+_NOT_FOUND = ("candidate", "report", "env", "gates_digest")  # of a record: not what was found
 
 
 class RegistryError(RuntimeError):
@@ -40,7 +47,10 @@ class RegistryError(RuntimeError):
 
 @dataclass(frozen=True, kw_only=True)
 class ModelState:
-    """A registered version, its state, since when (UTC, ISO 8601), by whom, and the entry of it."""
+    """A registered version, its state, since when (UTC, ISO 8601), by whom, and the entry of it.
+
+    ``env``: where it was validated; unknown before it was, or before entries stated it.
+    """
 
     workflow: str
     version: str
@@ -49,6 +59,7 @@ class ModelState:
     since: str
     by: str
     entry: Entry
+    env: str = "unknown"
 
 
 def current_user() -> str:
@@ -72,6 +83,7 @@ def model_states(ledger: Ledger) -> list[ModelState]:
             since=entry.at,
             by=event["by"],
             entry=entry,
+            env=event.get("env") or (found[key].env if key in found else "unknown"),
         )
     return list(found.values())
 
@@ -217,7 +229,7 @@ def _register(workflow: str, folder: Path, data: Mapping[str, Any], digest: str)
     contract = data["contract"]
     inputs: list[Any] = [
         ColSpec("string" if not c.is_number else "double", c.name, required=c.required)
-        for c in contract.features
+        for c in contract.inputs
     ]
     outputs: list[Any] = [ColSpec("double", "probability")]
     mlflow.log_artifacts(str(folder), "package")
@@ -248,13 +260,22 @@ def _register(workflow: str, folder: Path, data: Mapping[str, Any], digest: str)
 def _point_to(workflow: str, version: str, alias: str) -> None:
     """Give a registered version a name to be found by."""
     import mlflow
+    from mlflow.exceptions import MlflowException
 
-    mlflow.MlflowClient().set_registered_model_alias(workflow, alias, version)
+    client = mlflow.MlflowClient()
+    for attempt in range(_ATTEMPTS):
+        try:
+            client.set_registered_model_alias(workflow, alias, version)
+            return
+        except MlflowException as error:
+            # two trainings on one server both found no alias, and both made it (unique key)
+            if error.error_code in _FINAL or attempt == _ATTEMPTS - 1:
+                raise
 
 
 def _example(rows: Any, contract: Any) -> Any:
     """Numbers as doubles and strings as strings, as the signature says."""
-    kinds = {c.name: "float64" if c.is_number else "object" for c in contract.features}
+    kinds = {c.name: "float64" if c.is_number else "object" for c in contract.inputs}
     return rows[list(kinds)].astype(kinds)
 
 
@@ -309,6 +330,8 @@ class ValidationRecordDataset(AbstractVersionedDataset[dict[str, Any], dict[str,
             digest=candidate["digest"], by=current_user(),
             record=self._ledger.relative(draft.final),
             report_digest=data["report_digest"], failed_gates=data["failed_gates"],
+            env=data["env"], gates_digest=data["gates_digest"],
+            record_digest=hashlib.sha256(text.encode()).hexdigest(),
         )  # fmt: skip
         tag_version(
             candidate["workflow"],
@@ -325,7 +348,7 @@ class ValidationRecordDataset(AbstractVersionedDataset[dict[str, Any], dict[str,
     def content_hash(self) -> str:
         """Hash (sha256, hex) of what was found, without version number, run and paths."""
         content: dict[str, Any] = json.loads(Path(str(self._get_load_path())).read_text())
-        found = {k: v for k, v in content.items() if k not in ("candidate", "report")}
+        found = {k: v for k, v in content.items() if k not in _NOT_FOUND}
         found["digest"] = content["candidate"]["digest"]
         return hashlib.sha256(json.dumps(found, sort_keys=True).encode()).hexdigest()
 
@@ -343,4 +366,4 @@ def tag_version(
     for name, value in tags.items():
         client.set_model_version_tag(workflow, version, name, value)
     if alias:
-        client.set_registered_model_alias(workflow, alias, version)
+        _point_to(workflow, version, alias)

@@ -145,8 +145,10 @@ def _content(path: Path) -> bytes:
     with suppress(FileNotFoundError):
         return path.read_bytes()
     path.parent.mkdir(parents=True, exist_ok=True)
-    # made whole beside its place: whoever finds a key there finds all of it, and of two who make
-    # one at a time the first wins
+    # made whole before it has its name: whoever finds a key there finds all of it, and of two who
+    # make one at a time the first wins
+    if _made_without_a_name(path):
+        return path.read_bytes()
     handle, draft = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}-")
     try:
         with os.fdopen(handle, "wb") as file:
@@ -157,6 +159,31 @@ def _content(path: Path) -> bytes:
     finally:
         os.unlink(draft)
     return path.read_bytes()
+
+
+def _made_without_a_name(path: Path) -> bool:
+    """Make the key in a file that has no name until it is whole: a kill leaves no second copy.
+
+    False where the system cannot do that; then nothing was made.
+    """
+    unnamed = getattr(os, "O_TMPFILE", None)
+    if unnamed is None:
+        return False
+    try:
+        handle = os.open(path.parent, unnamed | os.O_WRONLY, 0o600)
+    except OSError:  # this file system has no such files, or may not be written: said by the rest
+        return False
+    with os.fdopen(handle, "wb") as file:
+        file.write(_new_key())
+        file.flush()
+        os.fsync(file.fileno())
+        try:
+            os.link(f"/proc/self/fd/{file.fileno()}", path, follow_symlinks=True)
+        except FileExistsError:
+            return True
+        except OSError:
+            return False
+    return True
 
 
 def _new_key() -> bytes:
@@ -189,11 +216,12 @@ class Trusted:
     """The keys that a project's signers.yml lists, by name; without the file any key will do.
 
     ``unsigned``: so many of the first entries may be without a signature, as they were before
-    entries were signed.
+    entries were signed; ``unsigned_head`` is the hash (sha256, hex) of the last of them.
     """
 
     signers: Mapping[str, Signer] | None = None
     unsigned: int = 0
+    unsigned_head: str | None = None
 
     def name_of(self, key: str) -> str | None:
         """The listed name of a key's id; None for one that is not listed."""
@@ -219,13 +247,21 @@ def trusted_signers(ledger: Path) -> Trusted:
         raise SigningError(
             f"{path} cannot be read: {error}. It holds `signers`, a public key in base64 by name "
             "(`kedro seal signers` prints keys), and may hold `unsigned`, how many of the first "
-            "entries are older than signing."
+            "entries are older than signing, with `unsigned_head`, the hash of the last of them."
         ) from error
 
 
 def _listed(content: Any) -> Trusted:
-    unknown = sorted(set(content) - {"signers", "unsigned"})
+    unknown = sorted(set(content) - {"signers", "unsigned", "unsigned_head"})
     if unknown:
         raise ValueError(f"unknown: {', '.join(map(str, unknown))}")
-    signers = {str(name): Signer.read(text) for name, text in content["signers"].items()}
-    return Trusted(signers, int(content.get("unsigned") or 0))
+    listed = content.get("signers")
+    if listed is None and "unsigned" not in content:
+        raise ValueError("it lists no signers")
+    signers = {str(name): Signer.read(text) for name, text in (listed or {}).items()}
+    head = content.get("unsigned_head")
+    return Trusted(
+        None if listed is None else signers,
+        int(content.get("unsigned") or 0),
+        str(head) if head else None,
+    )

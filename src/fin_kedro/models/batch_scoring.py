@@ -14,6 +14,8 @@ import ibis.expr.types as ir
 import numpy as np
 from onnx import ModelProto, load_from_string
 
+from fin_kedro.contracts.ages import as_microseconds
+from fin_kedro.contracts.own_names import own_name
 from fin_kedro.models.graph import GraphError, metadata, open_session, score_frame, to_bytes
 
 # %% auto #0
@@ -29,7 +31,8 @@ def batch_scores(model: ModelProto | bytes, table: ir.Table, *, id: str) -> ir.T
         id: column that names a row.
 
     Returns:
-        A table of the same engine: the id, and ``probability`` (float64).
+        A table of the same engine: the id, and ``probability`` (float64; an id that is called so
+        keeps its name, and ours is ``fin_kedro__probability``).
 
     Raises:
         GraphError: the table lacks a column that the graph needs, or the engine is another.
@@ -38,15 +41,20 @@ def batch_scores(model: ModelProto | bytes, table: ir.Table, *, id: str) -> ir.T
     kinds: dict[str, str] = metadata(load_from_string(graph))["inputs"]
     if lost := [name for name in (id, *kinds) if name not in table.columns]:
         raise GraphError(f"columns {lost} are not in the table; it has {list(table.columns)}")
-    numbers = [name for name, kind in kinds.items() if kind == "number"]
+    numbers = [name for name, kind in kinds.items() if kind != "string"]
     texts = [name for name, kind in kinds.items() if kind == "string"]
+    moments = [name for name, kind in kinds.items() if kind == "moment"]
     score = _function(table.get_backend().name, _Work(graph, tuple(numbers), tuple(texts)))
-    return table.select(id, probability=score(_numbers(table, numbers), _texts(table, texts)))
+    arrays = _numbers(table, numbers, moments), _texts(table, texts)
+    # by position: the id itself may be called so
+    return table.select(id, score(*arrays).name(own_name("probability", [id])))
 
 # %% ../../../notebooks/models/batch_scoring.ipynb #e2461ce3
-def _numbers(table: ir.Table, names: list[str]) -> ir.ArrayValue:
+def _numbers(table: ir.Table, names: list[str], moments: list[str]) -> ir.ArrayValue:
     nothing = ibis.literal(float("nan"))
-    return ibis.array([nothing, *(table[n].cast("float64").fill_null(nothing) for n in names)])
+    plain = {n: table[n].cast("float64") for n in names if n not in moments}
+    values = [plain[n] if n in plain else as_microseconds(table[n]) for n in names]
+    return ibis.array([nothing, *(value.fill_null(nothing) for value in values)])
 
 
 def _texts(table: ir.Table, names: list[str]) -> ir.ArrayValue:

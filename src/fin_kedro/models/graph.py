@@ -17,6 +17,8 @@ import numpy as np
 import pandas as pd
 from onnx import ModelProto, TensorProto, checker, helper, numpy_helper
 
+from fin_kedro.contracts.column import MOMENTS
+from fin_kedro.contracts.moments import microseconds
 from fin_kedro.contracts.own_names import GRAPH_OUTPUTS, graph_column, graph_input
 from fin_kedro.features.onnx import compile_number, compile_text
 from fin_kedro.features.onnx_nodes import ML_DOMAIN, Builder
@@ -276,7 +278,8 @@ def _parts(
     return Parts(builder, tensors, reasons, index, float(slope))
 
 # %% ../../../notebooks/models/graph.ipynb #84326d26
-INPUT_KINDS = {"integer": "number", "number": "number", "boolean": "number", "string": "string"}
+_NUMBERS = ("integer", "number", "boolean", *MOMENTS)  # a moment: microseconds since 1970 UTC
+INPUT_KINDS = {**dict.fromkeys(_NUMBERS, "number"), "string": "string"}
 
 
 def _declared(inputs: Mapping[str, str], used: Mapping[str, str]) -> dict[str, str]:
@@ -289,7 +292,9 @@ def _declared(inputs: Mapping[str, str], used: Mapping[str, str]) -> dict[str, s
                 f"column {name!r} is {inputs[name]} in the contract but {kind} in the features; "
                 f"allowed types: {', '.join(INPUT_KINDS)}"
             )
-    return {name: used[name] for name in inputs if name in used}
+    return {
+        name: "moment" if inputs[name] in MOMENTS else used[name] for name in inputs if name in used
+    }
 
 
 def _add_probability(builder: Builder, expected: float) -> None:
@@ -299,7 +304,8 @@ def _add_probability(builder: Builder, expected: float) -> None:
 
 # %% ../../../notebooks/models/graph.ipynb #3df1e7f8
 def _model(parts: Parts, declared: Mapping[str, str], facts: Mapping[str, Any]) -> ModelProto:
-    kinds, value = {"number": TensorProto.DOUBLE, "string": TensorProto.STRING}, _value_info
+    kinds = dict.fromkeys(("number", "moment"), TensorProto.DOUBLE) | {"string": TensorProto.STRING}
+    value = _value_info
     graph = helper.make_graph(
         parts.builder.nodes,
         "fin_kedro",
@@ -347,19 +353,30 @@ def open_session(model: ModelProto | bytes | str | Path) -> Any:
 
 
 def feeds(frame: Mapping[str, Any], kinds: Mapping[str, str]) -> dict[str, np.ndarray]:
-    """Columns as the graph wants them: float64 with NaN, or text with ''."""
+    """Columns as the graph wants them: float64 with NaN, or text with ''.
+
+    A moment is an ISO text, a date or a timestamp, or its microseconds since 1970 UTC already.
+    """
     if lost := [name for name in kinds if name not in frame]:
         raise GraphError(f"columns {lost} are missing; the graph needs {list(kinds)}")
     return {name: _tensor(pd.Series(frame[name]), kind) for name, kind in kinds.items()}
 
 
 def _tensor(column: pd.Series, kind: str) -> np.ndarray:
-    if kind == "number":
+    if kind == "moment" and not pd.api.types.is_numeric_dtype(column):
+        return np.array([microseconds(value) for value in column], dtype=np.float64)
+    if kind != "string":
         return column.to_numpy(dtype=np.float64, na_value=np.nan)
     texts = column.astype(object)
     return texts.where(texts.notna(), "").map(str).to_numpy(dtype=object)
 
 # %% ../../../notebooks/models/graph.ipynb #439257e5
+def _moments(session: Any) -> dict[str, str]:
+    """Inputs that are moments, by what the graph says of itself: their tensors are doubles."""
+    facts = json.loads(session.get_modelmeta().custom_metadata_map.get("fin_kedro", "{}"))
+    return {name: kind for name, kind in facts.get("inputs", {}).items() if kind == "moment"}
+
+
 def score_frame(
     model: Any, frame: pd.DataFrame | Mapping[str, Any], *, rows: int = 4096
 ) -> tuple[np.ndarray, np.ndarray]:
@@ -370,6 +387,7 @@ def score_frame(
     session = model if hasattr(model, "run") else open_session(model)
     inputs = {graph_column(i.name): i for i in session.get_inputs()}
     kinds = {name: "string" if "string" in i.type else "number" for name, i in inputs.items()}
+    kinds |= _moments(session)
     ready = {inputs[name].name: x for name, x in feeds(dict(frame), kinds).items()}
     count = len(next(iter(ready.values())))
     parts = [

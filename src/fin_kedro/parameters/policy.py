@@ -20,8 +20,10 @@ class Limits(Section):
 
     min: float | None = Field(None, description="The figure is at least this.")
     max: float | None = Field(None, description="The figure is at most this.")
-    low_min: float | None = Field(None, description="The lower end of its interval.")
-    high_max: float | None = Field(None, description="The upper end of its interval.")
+    low_min: float | None = Field(None, description="The lower end of its interval is at least.")
+    high_max: float | None = Field(None, description="The upper end of its interval is at most.")
+    high_min: float | None = Field(None, description="The upper end is at least this.")
+    low_max: float | None = Field(None, description="The lower end is at most this.")
     attention_min: float | None = Field(None, description="Below, it asks for attention.")
     attention_max: float | None = Field(None, description="Above, it asks for attention.")
 
@@ -49,12 +51,21 @@ class Gate(Section):
     reason: Text = Field(description="Why this limit, in one line.")
 
 
+class SmallestSample(Section):
+    """What a sample must have for its figures to be judged by themselves."""
+
+    rows: int = Field(ge=0, description="Rows of the test part; with fewer the interval decides.")
+    bads: int = Field(ge=0, description="Bad ones among them, likewise.")
+
+
 class Validation(Section):
     """How the figures are measured."""
 
     calibration_bins: int = Field(ge=2, description="Bins of the calibration error.")
     score_bands: int = Field(ge=2, description="Bands that scores are read in.")
     psi_bins: int = Field(ge=2, description="Bins of the PSI.")
+    smallest_sample: SmallestSample
+    fewest_features: Count = Field(description="With fewer, one of them may carry the model.")
     smallest_group: Count = Field(description="Rows that a group needs to be judged.")
     group_edges: dict[Text, Edges | None] = Field(
         description="Numbers become groups at these edges, by column."

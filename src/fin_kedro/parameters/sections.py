@@ -191,6 +191,7 @@ class Report(Section):
     seed: Seed = Field(description="Of its bootstrap.")
     timeout: Count = Field(description="Seconds for one cell.")
     bootstrap_replicates: Count = Field(description="Draws behind each interval of the report.")
+    as_of: Day | None = Field(None, description="DAT-FRESH counts from this day; null: not asked.")
 
 
 class Batch(Section):

@@ -90,6 +90,14 @@ class ProjectConfigLoader(OmegaConfigLoader):
             self._check(key, found)
         return found
 
+    def _check_duplicates(self, key: str, config_per_file: dict[Path, Any]) -> None:
+        """Refuse a setting that two files of one environment state.
+
+        Of a policy, as Kedro does of parameters, the settings are compared down to the last: each
+        workflow may have a file with its own part of ``workflows``.
+        """
+        super()._check_duplicates("parameters" if key == "policy" else key, config_per_file)
+
     def _check(self, key: str, found: dict[str, Any]) -> None:
         """Refuse what no schema knows; conf is read several times in a run, and judged once."""
         if not self._checked or not self.workflows or self._accepted.get(key) == found:

@@ -6,7 +6,6 @@ fraction of a second and nothing is logged while a report is read.
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,6 +16,7 @@ from kedro.io import DataCatalog, DatasetNotFoundError
 from fin_kedro.project.config import ProjectConfigLoader, data_folder, project_config
 from fin_kedro.project.loads import note_data
 from fin_kedro.project.policy import policy_of
+from fin_kedro.storage.dataset_state import DatasetHashes
 from fin_kedro.storage.frames import to_frame
 from fin_kedro.storage.spill import spill_into
 from fin_kedro.storage.whole_versions import keep_versions_whole
@@ -160,22 +160,14 @@ def load_json(catalog: DataCatalog, name: str) -> dict[str, Any]:
 
 
 def content_hashes(catalog: DataCatalog, names: Iterable[str]) -> dict[str, str]:
-    """sha256 of the file behind each dataset; "" for one that is not a local file or folder."""
-    hashes = {}
+    """The hash (sha256, hex) of each dataset's content, as seals have it.
+
+    "" for one that is not a local file or folder.
+    """
+    hashes, digest_of = {}, DatasetHashes(catalog)
     for name in names:
         dataset = catalog.get(name)
         find = getattr(dataset, "_get_load_path", None)
         path = Path(str(find())) if find else Path(str(getattr(dataset, "_filepath", "")))
-        hashes[name] = _digest(path) if path.exists() and path.name else ""
+        hashes[name] = digest_of(name, path) if path.exists() and path.name else ""
     return hashes
-
-
-def _digest(path: Path) -> str:
-    """sha256 of a file, or of the sorted names and bytes of a folder's files."""
-    digest = hashlib.sha256()
-    files = [path] if path.is_file() else sorted(p for p in path.rglob("*") if p.is_file())
-    for file in files:
-        if path.is_dir():
-            digest.update(file.relative_to(path).as_posix().encode())
-        digest.update(file.read_bytes())
-    return digest.hexdigest()

@@ -13,6 +13,7 @@ from typing import Any
 
 from fin_kedro.project.config import project_config
 from fin_kedro.seals.seal import PATCH
+from fin_kedro.storage.mlflow_tables import prepare_tables
 
 STATUS = {"completed": "FINISHED", "failed": "FAILED"}
 
@@ -23,6 +24,7 @@ def notebook_run(project: Path, env: str | None, name: str) -> Iterator[Notebook
     import mlflow
 
     config = project_config(project, env)["mlflow"]
+    prepare_tables(config)
     client = mlflow.MlflowClient(str(config["server"]["mlflow_tracking_uri"]))
     made = client.create_run(_experiment(client, config), run_name=name)
     run = NotebookRun(client, made.info.run_id)

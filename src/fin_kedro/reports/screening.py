@@ -25,7 +25,8 @@ def report_screen(project: Path, env: str | None = None) -> Screen:
     Of an environment its own contracts count: those that its catalog names. What another data set
     calls personal may be an ordinary column here. Without one, every contract counts.
     """
-    contracts = None if env is None else _contracts(project, env)
+    any_class = bool(classified_columns(project))
+    contracts = _contracts(project, env) if any_class and env is not None else None
     screen = project_screen(project, contracts)
     if not any(_is_free_text(column) for column in classified_columns(project, contracts)):
         return screen

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import ast
 import json
+import re
 import shutil
+import tomllib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -21,6 +23,8 @@ if TYPE_CHECKING:
 
 Data = Literal["none", "written", "all"]
 PROFILE = "https://w3id.org/ro/wfrun/process/0.5"
+SPDX = "https://spdx.org/licenses/"
+LICENCE = "LICENSE"
 STATUS = {"completed": "CompletedActionStatus", "failed": "FailedActionStatus"}
 # What a reader meets first.
 WORDS = (
@@ -92,6 +96,7 @@ def _build(
 
     crate = ROCrate(version="1.1")
     _describe_root(crate, seal)
+    _state_licence(crate, project)
     _add_files(crate, seal, seal_path, project=project, scratch=scratch)
     entities = {
         name: _dataset(crate, name, digest, seal, included, project)
@@ -110,7 +115,28 @@ def _describe_root(crate: ROCrate, seal: Mapping[str, Any]) -> None:
     root["description"] = WORDS
     if finished := seal["occasion"].get("finished"):
         root["datePublished"] = finished
-    root["license"] = "All rights reserved; whoever exports a run says under which terms."
+
+
+def _state_licence(crate: ROCrate, project: Path) -> None:
+    """The project's licence, as its pyproject.toml states it (an SPDX expression), with its text.
+
+    A project that states none keeps all rights; data have terms of their own.
+    """
+    path = project / "pyproject.toml"
+    settings = tomllib.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+    stated = (settings.get("project") or {}).get("license")
+    stated = stated.get("text") if isinstance(stated, Mapping) else stated
+    if not stated:
+        words = "All rights reserved; whoever exports a run says under which terms."
+        crate.root_dataset["license"] = words
+        return
+    place = f"{SPDX}{stated}" if re.fullmatch(r"[A-Za-z0-9.+-]+", str(stated)) else "#licence"
+    words = "The project's licence. Data that the run read have terms of their own."
+    crate.root_dataset["license"] = _entity(
+        crate, place, "CreativeWork", name=str(stated), description=words
+    )
+    if (text := project / LICENCE).is_file():
+        _file(crate, text, LICENCE, f"The text of the licence, {stated}", "text/plain")
 
 
 def _add_files(

@@ -25,6 +25,7 @@ OUTCOMES = ("completed", "failed")
 PARTS = ("environment", "code", "parameters", "data", "outputs")
 CONTENT = ("kind", "subject", "environment", "code", "parameters", "steps", "data", "outcome")
 LATEST = "latest"
+RELEASE = "build_release"  # the one node of a release pipeline
 
 
 class SealError(ValueError):
@@ -220,9 +221,10 @@ def find_seal(project: Path, run: str, env: str | None = None) -> Path:
 
     Args:
         project: its folder.
-        run: the run's id, a beginning of it that no other run has, ``latest``, the id of an
-            MLflow run, the beginning of a seal's digest (8 characters or more), or a path of a
-            seal, an executed notebook or a report.
+        run: the run's id, a beginning of it that no other run has, ``latest`` (the last run that
+            is no release), ``latest:WORKFLOW`` (the last of them in which a node of that workflow
+            ran), the id of an MLflow run, the beginning of a seal's digest (8 characters or more),
+            or a path of a seal, an executed notebook or a report.
         env: conf environment, which says where runs lie.
 
     Raises SealError when none or more than one fits; the message lists what there is.
@@ -231,13 +233,38 @@ def find_seal(project: Path, run: str, env: str | None = None) -> Path:
     if named is not None:
         return named
     seals = list_seals(project, env)
-    if run == LATEST and seals:
-        return seals[0]
+    if run == LATEST or run.startswith(f"{LATEST}:"):
+        return _latest(seals, run, project, env)
     fitting = [p for p in seals if p.parent.name.startswith(run)] or _by_id(seals, run)
     exact = [p for p in fitting if p.parent.name == run]
     if len(exact or fitting) == 1:
         return (exact or fitting)[0]
     raise SealError(_not_found(run, fitting, seals, project, env))
+
+
+def _latest(seals: list[Path], run: str, project: Path, env: str | None) -> Path:
+    """The newest seal that is no release's; one that cannot be read is what its reader says."""
+    workflow = run.partition(":")[2]
+    for path in seals:
+        try:
+            content = read_seal(path)["content"]
+            fits = not is_release(content) and (not workflow or workflow in workflows_of(content))
+        except (OSError, ValueError, KeyError, TypeError, AttributeError):
+            fits = not workflow
+        if fits:
+            return path
+    raise SealError(_not_found(run, [], seals, project, env))
+
+
+def is_release(content: Mapping[str, Any]) -> bool:
+    """Whether a run did nothing but build releases: what it made stands in the ledger."""
+    nodes = content["code"].get("nodes") or {}
+    return bool(nodes) and all(name.rpartition(".")[2] == RELEASE for name in nodes)
+
+
+def workflows_of(content: Mapping[str, Any]) -> set[str]:
+    """The workflows whose nodes a run had: the namespaces of its nodes."""
+    return {name.partition(".")[0] for name in content["code"].get("nodes") or {} if "." in name}
 
 
 def _by_id(seals: list[Path], run: str) -> list[Path]:

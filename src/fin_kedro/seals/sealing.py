@@ -83,10 +83,11 @@ class RunRecord:
                 self._code.add_done_callback(partial(_end, turns.pop_all()))
 
     def _check_key(self) -> None:
-        """A run whose end could not be signed is told so before it begins."""
+        """A run whose end could not be signed, or whose ledger was replaced, does not begin."""
         from fin_kedro.governance.ledger import Ledger
 
         for path in self.ledgers():
+            Ledger(path).check_anchors()
             Ledger(path).prepare()
 
     def _code_of(self, pipeline: Pipeline) -> tuple[dict[str, Any], bytes | None]:
@@ -252,6 +253,7 @@ class RunRecord:
                 "beside": round(self.beside_seconds, 3),
             },
             "by": current_user(),
+            "ledgers": self._heads(),
             "host_cores": os.cpu_count(),
             "hash_seed": hash_seed(),
             "runner": str(self._run.get("runner")).partition(" ")[0].rpartition(".")[2],
@@ -262,6 +264,14 @@ class RunRecord:
             "libraries": dict(compare(self.root / LOCK).libraries),
             "error": self._error,
         }
+
+    def _heads(self) -> dict[str, str]:
+        """The ledgers' heads before this seal is entered: they tell of one rolled back later."""
+        from fin_kedro.governance.anchors import name_of
+        from fin_kedro.governance.ledger import Ledger
+
+        heads = {path: Ledger(path).head() for path in self.ledgers()}
+        return {name_of(path): head for path, head in heads.items() if head}
 
     def candidates(self) -> list[Mapping[str, Any]]:
         """Model versions that this run registered."""
@@ -305,17 +315,22 @@ def keep_seal(record: RunRecord, outcome: str, catalog: Any) -> str:
     Returns what a person reads: the digest, what it cost, the ledger's head, and the command that
     shows it.
     """
+    from fin_kedro.governance.anchors import keep_heads, tag_of
+
     seal = record.seal(outcome)
     began = time.perf_counter()
-    patch = _save(record, seal, catalog)
+    place, patch = _save(record, seal, catalog)
     entries = _enter(record, seal)
+    heads = dict(zip(record.ledgers(), (entry.head for entry in entries), strict=True))
+    if heads and place:
+        keep_heads(place, heads)
     if seal["occasion"]["mlflow_run"]:
-        _log_to_mlflow(record, seal, patch, entries)
+        _log_to_mlflow(record, seal, patch, {**anchors(entries), **tag_of(heads)})
     record.close()
     cost = record.sealing_seconds + time.perf_counter() - began
     run, env = seal["occasion"]["run"], seal["content"]["subject"]["env"]
-    heads = " and ".join(f"{e.number}:{e.hash[:16]}" for e in entries)
-    entered = f"entered in the ledger as {heads}; " if heads else ""
+    said = " and ".join(f"{e.number}:{e.hash[:16]}" for e in entries)
+    entered = f"entered in the ledger as {said}; " if said else ""
     return (
         f"  sealed as {seal['digest'][:12]} (the run waited {cost:.1f} s for it; hashing in the "
         f"background took {record.beside_seconds:.1f} s of processor time)\n"
@@ -323,21 +338,24 @@ def keep_seal(record: RunRecord, outcome: str, catalog: Any) -> str:
     )
 
 
-def _save(record: RunRecord, seal: Mapping[str, Any], catalog: Any) -> Path | None:
-    """Write patch and seal, the seal last: where it is, all of it is. Returns the patch's path."""
+def _save(
+    record: RunRecord, seal: Mapping[str, Any], catalog: Any
+) -> tuple[Path | None, Path | None]:
+    """Write patch and seal, the seal last: where it is, all of it is. Returns the paths of both."""
     if DATASET not in catalog:
-        return None
-    dataset, patch = catalog.get(DATASET), None
-    if record.patch and hasattr(dataset, "_get_save_path"):
-        patch = Path(str(dataset._get_save_path())).with_name(PATCH)
+        return None, None
+    dataset = catalog.get(DATASET)
+    place = Path(str(dataset._get_save_path())) if hasattr(dataset, "_get_save_path") else None
+    patch = place.with_name(PATCH) if place and record.patch else None
+    if patch and record.patch:
         patch.parent.mkdir(parents=True, exist_ok=True)
         patch.write_bytes(record.patch)
     catalog.save(DATASET, dict(seal))
-    return patch
+    return place, patch
 
 
 def _log_to_mlflow(
-    record: RunRecord, seal: Mapping[str, Any], patch: Path | None, entries: list[Entry]
+    record: RunRecord, seal: Mapping[str, Any], patch: Path | None, heads: Mapping[str, str]
 ) -> None:
     import mlflow
     from mlflow.entities import RunTag
@@ -347,7 +365,7 @@ def _log_to_mlflow(
     client = mlflow.MlflowClient()
     client.log_batch(
         seal["occasion"]["mlflow_run"],
-        tags=[RunTag(name, value) for name, value in {**tags, **anchors(entries)}.items()],
+        tags=[RunTag(name, value) for name, value in {**tags, **heads}.items()],
     )
     mlflow.log_dict(dict(seal), "seal.json")
     if patch:

@@ -55,3 +55,6 @@ class SourceCache:
             self._path.parent.mkdir(exist_ok=True)
             draft.write_text(json.dumps(self._found), encoding="utf-8")
             draft.replace(self._path)
+        for left in self._path.parent.glob("sources.json.*"):  # by a process that was killed
+            with contextlib.suppress(OSError):  # of one that lives: it does without
+                left.unlink()

@@ -102,7 +102,10 @@ def decision_model(words: Words, *, reference: str = "id", **more: Any) -> type[
         column=(str, field(description=f"the column of the {words.row} it rests on")),
         contribution=(float, field(description=f"what it adds to the log odds of {words.bad}")),
     )
-    own: Any = (str | None, field(None, description="the caller's reference, if one was sent"))
+    own: Any = (
+        int | str | None,
+        field(None, description="the caller's reference, if one was sent"),
+    )
     if reference != "id":
         own = (int | str, field(description=f"which {words.row}"))
     members = {

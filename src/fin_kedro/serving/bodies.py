@@ -8,7 +8,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from fin_kedro.contracts import Column, Contract
-from fin_kedro.contracts.requests import event_columns
+from fin_kedro.contracts.requests import event_columns, reference_name
 from fin_kedro.serving.answers import Words
 
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ class Body:
     @cached_property
     def names(self) -> list[str]:
         """All members that a row may have."""
-        return [*self.fields, *(["id"] if self.reference else [])]
+        return [*self.fields, *([reference_name(self.columns)] if self.reference else [])]
 
     def no_place(self, name: str) -> str | None:
         """Why a column of the contract has no place in a row; None: the contract has no such."""
@@ -61,7 +61,7 @@ class Body:
 
 def feature_body(contract: Contract, words: Words) -> Body:
     """Rows that bring everything the model reads."""
-    return Body(contract=contract, columns=tuple(contract.features), row=words.row, rows=words.rows)
+    return Body(contract=contract, columns=tuple(contract.inputs), row=words.row, rows=words.rows)
 
 
 def event_body(contract: Contract, words: Words, features: EventFeatures) -> Body:

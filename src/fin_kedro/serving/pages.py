@@ -9,6 +9,7 @@ from typing import Any
 import pydantic
 
 from fin_kedro.contracts import Column, Contract
+from fin_kedro.contracts.requests import reference_name
 from fin_kedro.governance.package import Package
 from fin_kedro.serving.answers import Words
 from fin_kedro.serving.bodies import Body
@@ -78,24 +79,34 @@ def page(package: Package) -> str:
 def golden_examples(package: Package) -> list[dict[str, Any]]:
     """Return golden rows that the request model accepts, as JSON values."""
     rows = [plain_row(package.contract, row["application"]) for row in package.golden[:3]]
-    return [{"id": f"example-{i}", **row} for i, row in enumerate(rows, 1)]
+    own = reference_name(package.contract.inputs)
+    return [{own: f"example-{i}", **row} for i, row in enumerate(rows, 1)]
 
 
 def plain_row(contract: Contract, row: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a row's feature columns in the contract's order and types (24.0 becomes 24)."""
-    values = {c.name: _plain(c, row.get(c.name)) for c in contract.features}
+    """Return what a model reads of a row, in the contract's order and types (24.0 becomes 24)."""
+    values = {c.name: _plain(c, row.get(c.name)) for c in contract.inputs}
     return {k: v for k, v in values.items() if v is not None or contract.columns[k].required}
 
 
 def openapi(
-    package: Package, operations: Sequence[Operation], *, version: str, note: str
+    package: Package,
+    operations: Sequence[Operation],
+    *,
+    version: str,
+    note: str,
+    bento: str | None = None,
 ) -> dict[str, Any]:
-    """Describe the HTTP interface; ``note`` says what executing an example does."""
+    """Describe the HTTP interface; ``note`` says what executing an example does.
+
+    ``bento``: digest of the service's files, verified when it started; None in development.
+    """
     models = [model for o in operations for model in (o.request, o.answer)]
     contract = package.contract
+    files = f"bento `{bento}` (verified at start)" if bento else "not a released bento"
     description = (
         f"Model version **{version}**, package `{package.digest[:16]}`, contract "
-        f"`{contract.name}` {contract.version}. Press **Execute** below: {note}"
+        f"`{contract.name}` {contract.version}, {files}. Press **Execute** below: {note}"
     )
     paths = {o.body.path: {"post": _described(o)} for o in operations}
     return {

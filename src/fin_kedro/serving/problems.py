@@ -344,7 +344,7 @@ def _shape(body: Body, place: Sequence[Any], kind: str, text: str) -> tuple[str,
         return f"a {body.row} that can be counted", text
     if len(place) == 2:
         return "a JSON object", f"{body.row} {place[1]} must be a JSON object"
-    return "string or null", f"{_shorten(str(place[-1]))}: {text}"
+    return "integer, string or null", f"{_shorten(str(place[-1]))}: {text}"
 
 
 def _closest(name: str, names: Sequence[str]) -> str | None:

@@ -9,6 +9,7 @@ from typing import Any
 
 from fin_kedro.governance.package import PackageError
 
+UNRELEASED = "FIN_KEDRO_SERVE_UNRELEASED"  # the switch of development: serve what nobody released
 RELEASE, FACTS = "release.json", "service.json"
 RELEASE_KEYS = {"workflow", "version", "digest", "approved_by", "approved_at", "report_digest"}
 

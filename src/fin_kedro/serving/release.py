@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import importlib.metadata
 import json
 import os
@@ -21,8 +20,9 @@ from packaging.utils import canonicalize_name
 
 import fin_kedro
 from fin_kedro.governance.package import FILES, MANIFEST, PackageError, read_package
+from fin_kedro.serving.bento_files import verified_digest, write_list
 from fin_kedro.serving.import_closure import import_closure
-from fin_kedro.serving.record import checked_release, write_facts
+from fin_kedro.serving.record import UNRELEASED, checked_release, write_facts
 
 # What every service runs on; what its own modules import comes to it.
 ROOTS = ("bentoml", "httptools", "msgspec", "numpy", "onnxruntime", "pydantic", "uvloop")
@@ -94,6 +94,7 @@ def build_bento(
         _copy_modules(source, needed.files, context / source.name)
         built = _run_build(context, version, Path(temporary) / "home")
         _settle(built, record, requirements)
+        write_list(built)
         _publish(built, target)
     return _described(target, home)
 
@@ -186,6 +187,7 @@ def _run_build(context: Path, version: str, home: Path) -> Path:
         "FIN_KEDRO_PACKAGE",
         "FIN_KEDRO_STORE",
         "FIN_KEDRO_WORKERS",
+        UNRELEASED,
         "FIN_KEDRO_STATISTICS",
     )
     clean = {k: v for k, v in os.environ.items() if not k.startswith(ours)}
@@ -195,6 +197,7 @@ def _run_build(context: Path, version: str, home: Path) -> Path:
         "BENTOML_DO_NOT_TRACK": "True",
         "PYTHONHASHSEED": "0",
         "PYTHONDONTWRITEBYTECODE": "1",
+        UNRELEASED: "true",  # bentoml looks at the service before its files are listed
     }
     done = subprocess.run(
         [sys.executable, "-P", "-c", _BUILD, "bentofile.yaml", version],
@@ -250,17 +253,13 @@ def _already_there(target: Path, record: Mapping[str, Any], home: Path) -> Relea
 
 
 def _described(target: Path, home: Path) -> ReleasedBento:
-    files = sorted(p for p in target.rglob("*") if p.is_file() and "__pycache__" not in p.parts)
-    lines = [
-        f"{p.relative_to(target).as_posix()} {hashlib.sha256(p.read_bytes()).hexdigest()}\n"
-        for p in files
-    ]
+    files = [p for p in target.rglob("*") if p.is_file() and "__pycache__" not in p.parts]
     return ReleasedBento(
         tag=f"{target.parent.name}:{target.name}",
         path=target,
         home=home,
         size=sum(p.stat().st_size for p in files),
-        digest=hashlib.sha256("".join(lines).encode()).hexdigest(),
+        digest=verified_digest(target),
     )
 
 

@@ -6,7 +6,7 @@ import json
 import logging
 import math
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -14,7 +14,9 @@ import numpy as np
 
 from fin_kedro.contracts import Column
 from fin_kedro.contracts.column import plain_text
+from fin_kedro.contracts.moments import microseconds
 from fin_kedro.contracts.own_names import graph_input
+from fin_kedro.contracts.requests import reference_name
 from fin_kedro.governance.package import Package, PackageError, read_package
 from fin_kedro.serving.answers import Decision, ModelReference, Reason, Refused, Words
 
@@ -43,17 +45,19 @@ class Scorer:
         package: Package,
         *,
         version: str = "development",
-        reference: str = "id",
+        reference: str | None = None,
     ) -> None:
         """Load the graph and score the golden rows; raise `PackageError` if they differ.
 
-        ``reference`` is the member of a row that comes back as the ``id`` of its decision.
+        ``reference`` is the member of a row that comes back as the ``id`` of its decision; by
+        default the caller's own.
         """
         self.package = package
         self.words = Words.of(package)
-        self._reference = reference
+        self._reference = reference or reference_name(package.contract.inputs)
         self.session = _session(package)
         facts = _facts(self.session, package)
+        self._usable = {c.name: c for c in package.contract.inputs}
         self._inputs: dict[str, str] = facts["inputs"]
         self._columns = [self._column(name) for name in self._inputs]
         self._reason_columns = [self._column(name) for name in facts["reason_columns"]]
@@ -105,8 +109,8 @@ class Scorer:
         return np.array([item.probability for item in found if isinstance(item, Decision)])
 
     def _column(self, name: str) -> Column:
-        column = self.package.contract.columns.get(name)
-        if column is None or column.role != "feature":
+        column = self._usable.get(name)
+        if column is None:
             raise PackageError(
                 f"the graph of {self.package.folder} uses column {name!r}, which is no feature of "
                 f"contract {self.package.contract.name}. Export the graph again from this contract."
@@ -116,7 +120,7 @@ class Scorer:
     def _encode(self, row: Row) -> list[float | str] | _UnusableError:
         try:
             return [
-                _number(row.get(c.name), c) if kind == "number" else _string(row.get(c.name), c)
+                _ENCODED[kind](row.get(c.name), c)
                 for c, kind in zip(self._columns, self._inputs.values(), strict=True)
             ]
         except _UnusableError as error:
@@ -136,7 +140,7 @@ class Scorer:
 
     def _graph(self, matrix: list[list[float | str]]) -> list[tuple[float, np.ndarray] | None]:
         feeds = {
-            graph_input(name): np.array(values, dtype=np.float64 if kind == "number" else object)
+            graph_input(name): np.array(values, dtype=object if kind == "string" else np.float64)
             for (name, kind), values in zip(
                 self._inputs.items(), zip(*matrix, strict=True), strict=True
             )
@@ -263,6 +267,23 @@ def _string(value: Any, column: Column) -> str:
     if isinstance(value, bool) or not isinstance(value, int | float | np.number):
         raise _UnusableError(column.name, f"{column.name} must be of type {column.type}")
     return str(int(value)) if float(value).is_integer() else str(value)
+
+
+def _moment(value: Any, column: Column) -> float:
+    """Give the graph a moment, as every engine has it; the age is computed in the graph."""
+    if is_missing(value):
+        return _missing(column, math.nan)
+    try:
+        return microseconds(value)
+    except ValueError:
+        raise _UnusableError(column.name, f"{column.name} must be of type {column.type}") from None
+
+
+_ENCODED: Mapping[str, Callable[[Any, Column], float | str]] = {
+    "number": _number,
+    "moment": _moment,
+    "string": _string,
+}
 
 
 def _missing(column: Column, stand_in: Value) -> Value:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -24,11 +25,13 @@ from fin_kedro.contracts import Contract, request_model
 from fin_kedro.governance.package import MANIFEST, Package, PackageError, read_package
 from fin_kedro.serving import pages
 from fin_kedro.serving.answers import Refused, Unavailable, Words, decision_model
+from fin_kedro.serving.bento_files import LIST, verified_digest
 from fin_kedro.serving.bodies import MAX_ROWS, Body, feature_body
 from fin_kedro.serving.problems import STORE_FAILED, NoValuesFilter, ProblemDetails
-from fin_kedro.serving.record import checked_release
+from fin_kedro.serving.record import UNRELEASED, checked_release
 from fin_kedro.serving.scorer import Scorer
 
+logger = logging.getLogger(__name__)
 ENVIRONMENT = {"BENTOML_DO_NOT_TRACK": "True", "ORT_DISABLE_TELEMETRY": "1"}
 
 SETTINGS: dict[str, Any] = {
@@ -139,13 +142,29 @@ def released_package(*, package: Path, release: Path) -> tuple[Package, dict[str
     """Read and verify a package and its release record (empty without one).
 
     Raises:
-        PackageError: it is not what was approved, or of another workflow.
+        PackageError: it is not what was approved or released, or of another workflow.
     """
-    record = _release(release)
+    record, bento = _release(release), release.parents[1]
+    unreleased = _may_be_unreleased(release)
     found = read_package(package, expected_digest=record.get("digest"))
     if record:
         checked_release(record, workflow=found.workflow, where=str(release))
+    if (bento / LIST).is_file() or not unreleased:
+        record["bento_digest"] = verified_digest(bento)
+        logger.warning("verified the bento %s: digest %s", bento, record["bento_digest"])
     return found, record
+
+
+def _may_be_unreleased(release: Path) -> bool:
+    """Whether the switch of development is on; without it a missing record is an error."""
+    if os.environ.get(UNRELEASED) == "true":
+        return True
+    if not release.is_file():
+        raise PackageError(
+            f"{release} is missing, so nothing says that this was approved and released. Serve a "
+            f"bento that `kedro release` made; in development set {UNRELEASED}=true."
+        )
+    return False
 
 
 def version_of(record: Mapping[str, Any]) -> str:
@@ -234,6 +253,7 @@ def pages_app(application: Application) -> Starlette:
         application.operations,
         version=application.scorer.model.version,
         note=application.note,
+        bento=application.release.get("bento_digest"),
     )
     text = pages.page(package)
 

@@ -103,6 +103,16 @@ def whole_version(dataset: Any) -> Iterator[Draft]:
     _remember(dataset, version)
 
 
+@contextlib.contextmanager
+def whole_file(path: Path) -> Iterator[Path]:
+    """Make a file beside its place: inside, a hidden draft; after, it is at ``path``, whole."""
+    with _draft_folder(path.parent) as hidden:
+        yield hidden / path.name
+        _flush(hidden)
+        (hidden / path.name).replace(path)
+        _flush_one(path.parent)
+
+
 def withdraw(draft: Draft) -> None:
     """Take a version back that was made visible, when what had to follow failed."""
     folder = draft.final.parent
@@ -190,7 +200,7 @@ def _publish(dataset: Any, draft: Draft) -> None:
         raise DatasetError(f"{dataset} wrote no {draft.final.name}: there is no version to keep.")
     _flush(draft.path.parent)
     folder = draft.final.parents[1]
-    with _lock(folder):
+    with exclusive(folder):
         _move(draft)
     _flush_one(folder)
 
@@ -213,7 +223,8 @@ def _move(draft: Draft) -> None:
 
 
 @contextlib.contextmanager
-def _lock(folder: Path) -> Iterator[None]:
+def exclusive(folder: Path) -> Iterator[None]:
+    """Hold a folder's lock: others wait; the system lets it go when this process dies."""
     handle = os.open(folder, os.O_RDONLY)
     try:
         with contextlib.suppress(OSError):

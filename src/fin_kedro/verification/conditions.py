@@ -131,7 +131,7 @@ def settle_conf(tree: Path, env: str | None) -> None:
     """
     import yaml
 
-    (tree / SIGNERS_FILE).unlink(missing_ok=True)
+    _settle_signers(tree / SIGNERS_FILE)
     config = dict(project_config(tree, env)["mlflow"])
     uri = str((config.get("server") or {}).get("mlflow_tracking_uri", ""))
     if tree.as_posix() in uri:
@@ -153,6 +153,19 @@ def settle_conf(tree: Path, env: str | None) -> None:
     target = tree / "conf" / (env or "local") / "mlflow.yml"
     target.parent.mkdir(parents=True, exist_ok=True)
     target.write_text(yaml.safe_dump(own), encoding="utf-8")
+
+
+def _settle_signers(path: Path) -> None:
+    """Drop the list of keys; how many entries are older than signing holds for a copy as well."""
+    import yaml
+
+    if not path.is_file():
+        return
+    listed = yaml.safe_load(path.read_text(encoding="utf-8"))
+    kept = {k: v for k, v in listed.items() if k != "signers"} if isinstance(listed, dict) else {}
+    path.unlink()
+    if "unsigned" in kept:
+        path.write_text(yaml.safe_dump(kept), encoding="utf-8")
 
 
 def bring_state(project: Path, tree: Path, env: str | None) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 
 from fin_kedro.seals.code_state import package_hash
 from fin_kedro.seals.modules import notebook_hash
-from fin_kedro.seals.seal import find_seal, read_patch, read_seal
+from fin_kedro.seals.seal import SealError, find_seal, is_release, read_patch, read_seal
 from fin_kedro.storage.canonical import inside
 
 PIPELINE, NOTEBOOK = "pipeline", "notebook"
@@ -106,6 +106,13 @@ def open_sealed(project: Path, run: str, env: str | None = None) -> Sealed:
     else:
         steps = None
     seal, patch = read_seal(path), read_patch(path)
+    if _releases(seal):
+        raise SealError(
+            f"{path.parent.name} is a release. It builds a bento from what the ledger says is "
+            "approved, so it is not executed again; `kedro seal check "
+            f"{path.parent.name}` compares it with its seal. Verify the run that trained the "
+            "model: `kedro verify latest`, which skips releases."
+        )
     return Sealed(
         project=project,
         path=path,
@@ -114,6 +121,13 @@ def open_sealed(project: Path, run: str, env: str | None = None) -> Sealed:
         env=seal.get("content", {}).get("subject", {}).get("env"),
         steps=steps,
     )
+
+
+def _releases(seal: Mapping[str, Any]) -> bool:
+    try:
+        return is_release(seal["content"])
+    except (KeyError, TypeError, AttributeError):
+        return False  # a torn seal: whoever reads it says so
 
 
 def recorded_file(seal: Mapping[str, Any], project: Path, name: str) -> Path | None:

@@ -50,6 +50,7 @@ def compose_contract(
     made_by = fingerprint(specification)  # a service refuses to start on another specification
     outcome = labels_contract.columns[specification.label]
     columns = dict(transactions_contract.columns)
+    _refuse_made_ids(transactions_contract, labels_contract)
     _refuse_shared(transactions_contract, labels_contract, specification)
     history: list[RowValue | Statistic] = [*specification.row_values, *specification.statistics]
     columns |= {made.name: _history_column(made) for made in history}
@@ -61,6 +62,16 @@ def compose_contract(
         event=1,
         columns=columns,
     )
+
+
+def _refuse_made_ids(*contracts: Contract) -> None:
+    """What happens live is told apart by an id that it brings along."""
+    for contract in contracts:
+        if contract.id.made:
+            raise ContractError(
+                f"{contract.path}: an event needs an id of its own; one that is made "
+                f"({contract.id.made}) is not known when it happens. Give the role id to a column."
+            )
 
 
 def _refuse_shared(transactions: Contract, labels: Contract, features: EventFeatures) -> None:

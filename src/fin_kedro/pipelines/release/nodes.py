@@ -5,25 +5,34 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from fin_kedro.governance.approval import approved_release
+from fin_kedro.governance.anchors import tag_of
+from fin_kedro.governance.approval import approved_release, conditions
 from fin_kedro.governance.ledger import Ledger
 from fin_kedro.governance.registry import current_user, tag_version
 from fin_kedro.serving.release import build_bento
 
 
-def build_release(release: Mapping[str, Any], features: Mapping[str, Any]) -> dict[str, Any]:
+def build_release(
+    release: Mapping[str, Any], features: Mapping[str, Any], run_context: Mapping[str, Any]
+) -> dict[str, Any]:
     """Build the bento of the newest approved version, or of the one named.
 
     Args:
         release: ``workflow``, ``version`` (None: newest approved), ``ledger``, ``service``,
             ``output`` and ``lock`` (paths).
         features: ``statistics`` names the specification that a service of live rows computes.
+        run_context: ``env`` and ``gates``, which must be those of validation and approval.
 
     Raises:
-        RegistryError, LedgerError, PackageError, ReleaseError: nothing is released.
+        ApprovalError, RegistryError, LedgerError, PackageError, ReleaseError: nothing is released.
     """
     ledger = Ledger(release["ledger"])
-    approved = approved_release(ledger, release["workflow"], release["version"])
+    approved = approved_release(
+        ledger,
+        release["workflow"],
+        release["version"],
+        under=conditions(run_context["env"], run_context["gates"]),
+    )
     package = ledger.resolve(approved.pop("package"))
     bento = build_bento(
         package_dir=package,
@@ -38,12 +47,12 @@ def build_release(release: Mapping[str, Any], features: Mapping[str, Any]) -> di
         "path": str(bento.path),
         "home": str(bento.home),
         "command": bento.command,
+        "bento_digest": bento.digest,
     }
-    ledger.append(
+    entry = ledger.append(
         event="released", workflow=approved["workflow"], version=approved["version"],
-        digest=approved["digest"], by=current_user(), bento=facts["tag"],
+        digest=approved["digest"], by=current_user(), bento=facts["tag"], bento_digest=bento.digest,
     )  # fmt: skip
-    tag_version(
-        approved["workflow"], approved["version"], {"state": "released", "bento": facts["tag"]}
-    )
+    tags = {"state": "released", "bento": facts["tag"], **tag_of({ledger.path: entry.head})}
+    tag_version(approved["workflow"], approved["version"], tags)
     return {**approved, **facts}

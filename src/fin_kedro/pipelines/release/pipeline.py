@@ -11,7 +11,7 @@ def create_pipeline() -> Pipeline:
         [
             node(
                 nodes.build_release,
-                ["params:release", "params:features"],
+                ["params:release", "params:features", "params:run_context"],
                 "release",
                 name="build_release",
                 tags="release",

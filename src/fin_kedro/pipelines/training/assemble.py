@@ -16,7 +16,9 @@ import onnx
 import pandas as pd
 
 from fin_kedro.checks.parity import parity_figures
-from fin_kedro.contracts.model import Contract
+from fin_kedro.contracts.column import MOMENTS
+from fin_kedro.contracts.model import Column, Contract
+from fin_kedro.contracts.moments import iso_text
 from fin_kedro.contracts.own_names import feature_column, own_name
 from fin_kedro.features.expressions import feature_columns, feature_expressions
 from fin_kedro.governance.gates import GateError
@@ -41,7 +43,7 @@ def export_graphs(
     """Build the graphs of champion and scorecard over the contract's raw columns."""
     found = feature_expressions(contract, feature_settings["definitions"])
     shared: dict[str, Any] = {
-        "inputs": {c.name: "number" if c.is_number else "string" for c in contract.features},
+        "inputs": {c.name: _kind(c) for c in contract.inputs},
         "expressions": {name: f.expression for name, f in found.items()},
         "nominal": [name for name, f in found.items() if f.nominal],
         "reason_of": {name: entry["reason_column"] for name, entry in features.items()},
@@ -50,6 +52,12 @@ def export_graphs(
         build_graph(**shared, model=champion, calibration=calibrations["champion"]),
         build_graph(**shared, model=scorecard, calibration=calibrations["scorecard"]),
     )
+
+
+def _kind(column: Column) -> str:
+    if column.type in MOMENTS:
+        return column.type
+    return "number" if column.is_number else "string"
 
 # %% ../../../../notebooks/pipelines/training/assemble.ipynb #8b1035ab
 def check_parity(
@@ -87,10 +95,10 @@ def check_parity(
 
 
 def raw_rows(accepted: ir.Table, contract: Contract, entity_ids: list[str]) -> pd.DataFrame:
-    """Raw feature columns of some entities, in the order given."""
-    key = own_name("entity_id", (c.name for c in contract.features))
+    """Raw columns that the model needs of some entities, in the order given."""
+    key = own_name("entity_id", (c.name for c in contract.inputs))
     entity = accepted[contract.id.name].cast("string").name(key)
-    columns = [accepted[c.name] for c in contract.features]
+    columns = [accepted[c.name] for c in contract.inputs]
     wanted = ibis.memtable({key: entity_ids}, schema={key: "string"})
     table = accepted.select(entity, *columns).semi_join(wanted, key)
     return to_frame(table).set_index(key).loc[entity_ids]
@@ -145,13 +153,19 @@ def assemble_candidate(
 
 
 def _golden_rows(rows: pd.DataFrame, contract: Contract) -> pd.DataFrame:
-    """Shuffle each column on its own, seeded by its place, and put the contract's example first."""
+    """Shuffle each column on its own, seeded by its place, and put the contract's example first.
+
+    Dates and timestamps are texts in it, as in a request.
+    """
+    moments = {c.name: c.type for c in contract.inputs if c.type in MOMENTS}
+    texts = {n: [iso_text(v, type_) for v in rows[n]] for n, type_ in moments.items()}
+    rows = rows.assign(**{n: pd.Series(t, rows.index, object) for n, t in texts.items()})
     shuffled = {
         name: rows[name].sample(frac=1, random_state=place).to_numpy()
         for place, name in enumerate(rows.columns)
     }
     made = pd.DataFrame(shuffled, columns=rows.columns)
-    for column in contract.features:
+    for column in contract.inputs:
         if column.example is not None:
             made.loc[0, column.name] = column.example
     return made

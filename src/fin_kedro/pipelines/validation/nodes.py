@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from fin_kedro.governance.approval import report_digest
+from fin_kedro.governance.approval import conditions, report_digest
 from fin_kedro.governance.gates import GateError, enforce_gates
 
 
@@ -46,6 +46,7 @@ def write_validation_report(
             "versions": dict(run_context["versions"]),
             "bootstrap_replicates": report["bootstrap_replicates"],
             "seed": report["seed"],
+            "as_of": str(report.get("as_of") or ""),
             "detection": dict(detection or {}),
         },
         timeout=report["timeout"],
@@ -65,6 +66,7 @@ def record_validation(
     return {
         "candidate": dict(candidate),
         "passed": not failed,
+        **conditions(run_context["env"], run_context["gates"]),
         "failed_gates": failed,
         "report_digest": report_digest(notebook, html),
         "report": {

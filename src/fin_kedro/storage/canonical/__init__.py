@@ -15,8 +15,11 @@ from fin_kedro.storage.canonical.notebook_form import (
 from fin_kedro.storage.canonical.paths import inside
 from fin_kedro.storage.canonical.plain import NotRecomputable, file_hash
 
+SHOWN = 12  # digits of a hash that are shown to people, the same everywhere
+
 __all__ = [
     "OCCASION",
+    "SHOWN",
     "NotRecomputable",
     "canonical_json",
     "canonical_outputs",
