@@ -58,6 +58,10 @@ FIXED_ENVIRONMENT: dict[str, str] = {
 KERNEL_ONLY = {"MPLBACKEND": "module://matplotlib_inline.backend_inline"}
 THREADS_ASKED = "FIN_KEDRO_THREADS"
 ENDED = "FIN_KEDRO_ENDED"  # the file by which a kernel says that the notebook's code has ended
+STARTED, ENDED_WELL = (
+    "started",
+    "ended",
+)  # what it says; exit handlers that failed follow, a line each
 
 
 def fixed_environment(*, threads: int | None = None, kernel: bool = False) -> dict[str, str]:

@@ -19,7 +19,7 @@ import threading
 import time
 from bisect import bisect_left
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import CodeType
 from typing import Any
@@ -264,6 +264,16 @@ class SealedKernel(IPythonKernel):
         unknown = [m for m in magics if not any(self.shell.find_magic(m, k) for k in kinds)]
         return bool(told or unknown)
 
+    def _process_children(self) -> Any:
+        """Children still there at the end; one that has ended and was not asked for counts as gone.
+
+        ipykernel 7.4 would wait for it until the client kills the kernel, before any exit handler.
+        """
+        with suppress(OSError):  # there is no child left
+            while os.waitpid(-1, os.WNOHANG)[0]:
+                pass
+        return super()._process_children()
+
     def do_complete(self, code: str, cursor_pos: int) -> Any:
         """Complete; what Kedro puts at hand is there as soon as its name is followed by a dot."""
         before = re.search(r"(?<![\w.])(\w+)\.\w*$", code[:cursor_pos])
@@ -301,14 +311,29 @@ class SealedKernelApp(IPKernelApp):
         Exit handlers run last in, first out: this one after the notebook's own, before ipykernel's.
         """
         if file := os.environ.pop(fixed.ENDED, ""):
-            atexit.register(_tell_ended, Path(file), os.getpid())
+            Path(file).write_text(fixed.STARTED, "utf-8")
+            atexit.register(_tell_ended, Path(file), os.getpid(), _failures_at_exit())
         super().start()
 
 
-def _tell_ended(file: Path, kernel: int) -> None:
-    """Make the file, unless this is a process that the notebook has forked."""
+def _failures_at_exit() -> list[str]:
+    """A list that exit handlers which raise are put into; Python prints the error and goes on."""
+    failures: list[str] = []
+    before = sys.unraisablehook
+
+    def hook(failed: Any) -> None:
+        if "atexit" in (failed.err_msg or ""):
+            failures.append(f"{failed.exc_type.__name__}: {failed.exc_value}")
+        before(failed)
+
+    sys.unraisablehook = hook
+    return failures
+
+
+def _tell_ended(file: Path, kernel: int, failures: list[str]) -> None:
+    """Say so in the file, unless this is a process that the notebook has forked."""
     if os.getpid() == kernel:
-        file.touch()
+        file.write_text("\n".join([fixed.ENDED_WELL, *failures]), "utf-8")
 
 
 def main(argv: list[str]) -> None:

@@ -10,6 +10,7 @@ from typing import Any
 
 from jupyter_client.kernelspec import KernelSpec, KernelSpecManager
 from jupyter_client.manager import AsyncKernelManager
+from traitlets import Float
 
 from sealed_kernel.fixed import fixed_environment
 from sealed_kernel.kernel_name import KERNEL
@@ -60,6 +61,9 @@ class ReportKernelManager(AsyncKernelManager):
     Where the system has Unix sockets the kernel is reached through one in a private folder: no
     port that another process may take first, nothing that another user can listen to.
     """
+
+    # seconds; a kernel on a busy machine is not killed before its exit handlers have run
+    shutdown_wait_time = Float(40.0)
 
     def _kernel_spec_manager_default(self) -> KernelSpecManager:
         return OwnKernels(parent=self)

@@ -9,10 +9,12 @@ from __future__ import annotations
 
 import asyncio
 import concurrent.futures
+import concurrent.futures.thread as executor
 import inspect
 import json
 import sys
 import threading
+import time
 import warnings
 import weakref
 from collections.abc import Callable
@@ -20,7 +22,10 @@ from contextlib import suppress
 from types import CoroutineType
 from typing import Any
 
+from sealed_kernel.strict_shell import EarlyExit, make_strict
+
 PASSED, FAILED, NOT_APPLICABLE = "passed", "failed", "not applicable"
+THREADS_MAY_TAKE = 2.0  # seconds after the last cell, all together
 # how a loop ends, not how something fails
 ENDINGS = (StopIteration, StopAsyncIteration, GeneratorExit)
 
@@ -29,8 +34,8 @@ class GateFailed(AssertionError):  # noqa: N818 (readers see it by this name)
     """A gate's condition does not hold."""
 
 
-class EarlyExit(RuntimeError):  # noqa: N818 (likewise)
-    """A cell asked the kernel to stop before the notebook's end."""
+class GateError(TypeError):
+    """A gate was given something that is neither true nor false."""
 
 
 class Watch:
@@ -45,6 +50,8 @@ class Watch:
         self.current = 0
         self.gates: dict[str, str] = {}
         self.tasks: weakref.WeakSet[asyncio.Task[Any]] = weakref.WeakSet()
+        self.own_tasks: weakref.WeakSet[asyncio.Task[Any]] = weakref.WeakSet()
+        self.threads_before = set(threading.enumerate())
         self._depth = 0
         self._problems: list[dict[str, Any]] = []
         self._futures: list[dict[str, Any]] = []
@@ -113,6 +120,14 @@ class Watch:
     def gate(self, name: str, passed: bool | None) -> None:
         """Remember a gate's outcome, and raise when it failed."""
         failed_before = self.gates.get(name) == FAILED
+        if passed is not None and not _is_truth(passed):
+            self.gates[name] = FAILED
+            said = (
+                f"gate {name!r} was given a {type(passed).__name__}; it takes True, False or None "
+                "(does not apply): write the comparison, such as auc > 0.7."
+            )
+            self.note("GateError", said)
+            raise GateError(said)
         outcome = NOT_APPLICABLE if passed is None else PASSED if passed else FAILED
         self.gates[name] = FAILED if failed_before else outcome
         if outcome == FAILED:
@@ -134,6 +149,7 @@ class Watch:
             self._futures = [other for other in self._futures if other is not record]
 
     def _look_for_forgotten(self) -> None:
+        self._look_at_threads()
         for task in list(self.tasks):
             self._look_at_task(task)
         for name, value in list(self.shell.user_ns.items()):
@@ -157,9 +173,27 @@ class Watch:
         if getattr(task, "_log_traceback", False) and not task.cancelled():
             error = task.exception()
             self.note(type(error).__name__, f"{error} (in a task that nobody awaited)")
-        elif not task.done() and self._is_own(task.get_coro()):
+        elif not task.done() and (task in self.own_tasks or self._is_own(task.get_coro())):
             name = getattr(task.get_coro(), "__name__", "?")
             self.note("Unfinished", f"task {name!r} had not ended.")
+
+    def cell_asks(self) -> bool:
+        """Whether code of the notebook stands behind the call that is made now."""
+        frame = sys._getframe(1)
+        while frame is not None and frame.f_globals is not self.shell.user_ns:
+            frame = frame.f_back  # type: ignore[assignment]
+        return frame is not None
+
+    def _look_at_threads(self) -> None:
+        """Threads that would be cut off when the kernel ends; daemons are meant to be."""
+        until = time.monotonic() + THREADS_MAY_TAKE
+        idle = set(executor._threads_queues)  # waiting for work; what failed there is known
+        for thread in set(threading.enumerate()) - self.threads_before - idle:
+            if thread.daemon or thread is threading.current_thread():
+                continue
+            thread.join(max(0, until - time.monotonic()))
+            if thread.is_alive():
+                self.note("Unfinished", f"thread {thread.name!r} had not ended; join it.")
 
     def _is_own(self, coroutine: Any) -> bool:
         """Whether the notebook itself defines a coroutine."""
@@ -168,8 +202,13 @@ class Watch:
 
     def thread_failed(self, error: Any) -> None:
         """An exception has ended a thread."""
-        if error.exc_type is not None and not issubclass(error.exc_type, SystemExit):
-            name = getattr(error.thread, "name", "?")
+        if error.exc_type is None:
+            return
+        name = getattr(error.thread, "name", "?")
+        if issubclass(error.exc_type, SystemExit):
+            if getattr(error.exc_value, "code", None) not in (None, 0):
+                self.note("EarlyExit", f"sys.exit({error.exc_value}) in thread {name!r}.")
+        else:
             self.note(error.exc_type.__name__, f"{error.exc_value} (in thread {name!r})")
 
     def loop_failed(self, loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
@@ -186,11 +225,18 @@ WATCH = Watch()
 def gate(name: str, passed: bool | None) -> None:
     """Say that the gate `name` was reached and whether it `passed`; raise GateFailed if not.
 
-    None says that the gate does not apply to this run. The engine remembers the outcome, so an
-    exception that is caught still fails the notebook, and a gate written in the notebook's source
-    that no cell reaches fails it too.
+    `passed` is a truth value, of Python or numpy; anything else (nan, a text) fails the gate with
+    GateError. None says that the gate does not apply to this run. The engine remembers the outcome,
+    so an exception that is caught still fails the notebook, and a gate written in the notebook's
+    source that no cell reaches fails it too.
     """
-    WATCH.gate(name, None if passed is None else bool(passed))
+    WATCH.gate(name, passed)
+
+
+def _is_truth(value: Any) -> bool:
+    """A bool of Python or numpy; nan, texts and arrays are true to `bool` without meaning it."""
+    kind = type(value)
+    return kind is bool or (kind.__module__ == "numpy" and kind.__name__ in ("bool", "bool_"))
 
 
 def watch(plan: dict[int, str]) -> None:
@@ -203,8 +249,6 @@ def watch(plan: dict[int, str]) -> None:
     WATCH.shell, WATCH.plan = shell, plan
     if not first:
         return
-    from sealed_kernel.strict_shell import make_strict
-
     make_strict(shell)
     shell.events.register("pre_run_cell", WATCH.before_cell)
     shell.events.register("post_run_cell", WATCH.after_cell)
@@ -242,6 +286,8 @@ def _watch_tasks(loop: asyncio.AbstractEventLoop) -> None:
     def make(loop: asyncio.AbstractEventLoop, coroutine: Any, **options: Any) -> Any:
         task = asyncio.Task(coroutine, loop=loop, **options)
         WATCH.tasks.add(task)
+        if WATCH.cell_asks():
+            WATCH.own_tasks.add(task)
         return task
 
     loop.set_exception_handler(WATCH.loop_failed)
@@ -260,6 +306,35 @@ def _watch_futures() -> None:
     future.set_exception = set_exception  # type: ignore[method-assign]
     for name in ("result", "exception"):
         setattr(future, name, _asking(getattr(future, name)))
+    _watch_pools()
+
+
+def _watch_pools() -> None:
+    """The pools of multiprocessing have results of their own kind."""
+    from multiprocessing import pool
+
+    def noting(plain: Callable[..., Any]) -> Callable[..., Any]:
+        def done(self: Any, *args: Any) -> Any:
+            failed_before = "_unasked" in self.__dict__
+            plain(self, *args)
+            failed = self.ready() and not self._success and not failed_before
+            if failed and self._error_callback is None:
+                WATCH.future_failed(self, self._value)
+
+        return done
+
+    def get(self: Any, timeout: float | None = None) -> Any:
+        WATCH.future_asked(self)
+        try:
+            return take(self, timeout)
+        finally:
+            if self.ready():
+                WATCH.future_asked(self)
+
+    take = pool.ApplyResult.get
+    pool.ApplyResult.get = get  # type: ignore[method-assign]
+    for kind in (pool.ApplyResult, pool.MapResult):
+        kind._set = noting(kind._set)  # type: ignore[attr-defined, union-attr]
 
 
 def _asking(method: Callable[..., Any]) -> Callable[..., Any]:

@@ -25,7 +25,7 @@ from sealed_kernel.fail_closed import (
     show_failure,
     unreached_gates,
 )
-from sealed_kernel.fixed import ENDED
+from sealed_kernel.fixed import ENDED, ENDED_WELL, STARTED
 from sealed_kernel.kernel_manager import exit_status
 from sealed_kernel.refusals import KernelRefused
 from sealed_kernel.screening import PRIVATE, Screen, describe, withheld, withhold
@@ -58,7 +58,8 @@ class WatchedClient(PapermillNotebookClient):
             ended = Path(folder, "ended")
             kwargs["env"] = {**(kwargs.get("env") or os.environ), ENDED: str(ended)}
             process = self._in_kernel(**kwargs)
-            self._look_at_end(exit_status(process), by_itself=ended.exists())
+            said = ended.read_text("utf-8").splitlines() if ended.exists() else []
+            self._look_at_end(exit_status(process), said)
         return self.nb
 
     def _in_kernel(self, **kwargs: Any) -> Any:
@@ -76,20 +77,30 @@ class WatchedClient(PapermillNotebookClient):
                 raise
         return process
 
-    def _look_at_end(self, status: int | None, *, by_itself: bool) -> None:
-        """Fail when the notebook ended its kernel, not when the kernel fell apart `by_itself`.
+    def _look_at_end(self, status: int | None, said: list[str]) -> None:
+        """Fail when the notebook ended its kernel, not when the kernel fell apart by itself.
 
+        `said`: what the kernel has said of its end (`fixed.ENDED`); nothing, if it is another one.
         What an interpreter does after the notebook's exit handlers (it stops threads of libraries
         where they stand) can end in a signal, and says nothing of the notebook. A status that is
         none of a signal was given by some code, and is an error at any time.
         """
-        if not status or "error" in self.nb.metadata.get("fin_kedro", {}):
+        if "error" in self.nb.metadata.get("fin_kedro", {}):
             return
-        if by_itself and status < 0:
-            said = "all of the notebook's code had ended when its kernel crashed with status %s"
-            logging.getLogger(__name__).warning(said, status)  # papermill's is often silenced
+        if said[1:]:
+            name, _, message = said[1].partition(": ")
+            failed = Failure(last_code(self.nb), name, f"{message} (in an exit handler)")
+            self._fail(failed)
+            return
+        if not status and said != [STARTED]:
+            return
+        if said == [ENDED_WELL] and status and status < 0:
+            crashed = "all of the notebook's code had ended when its kernel crashed with status %s"
+            logging.getLogger(__name__).warning(crashed, status)  # papermill's is often silenced
             return
         died = f"the kernel ended with status {status} after the last cell."
+        if not status:
+            died = "the kernel ended before the notebook's exit handlers had run."
         self._fail(Failure(last_code(self.nb), "DeadKernelError", died))
 
     def start_new_kernel_client(self, **kwargs: Any) -> Any:

@@ -391,7 +391,7 @@ def test_loading_kedro_can_be_interrupted_and_is_answered(small: Path) -> None:
 def test_a_process_that_a_notebook_has_forked_does_not_say_that_the_notebook_has_ended(
     tmp_path: Path,
 ) -> None:
-    _tell_ended(tmp_path / "child", os.getppid())
+    _tell_ended(tmp_path / "child", os.getppid(), [])
     assert not list(tmp_path.iterdir())
-    _tell_ended(tmp_path / "kernel", os.getpid())
+    _tell_ended(tmp_path / "kernel", os.getpid(), [])
     assert [file.name for file in tmp_path.iterdir()] == ["kernel"]

@@ -182,6 +182,8 @@ def _execute(
 ) -> tuple[nbformat.NotebookNode | None, dict[str, Any] | None]:
     """The notebook as far as it came, None when nothing was executed; and the error if any."""
     node = nbformat.read(source, as_version=4)
+    node.metadata.setdefault("kernelspec", {"name": KERNEL, "display_name": KERNEL})
+    node.metadata.kernelspec.setdefault("language", "python")
     wrong = _parameter_error(node, parameters, source.name, needs_parameters_cell)
     if wrong:
         return None, _error("ParameterError", wrong)

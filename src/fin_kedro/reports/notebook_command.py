@@ -45,6 +45,8 @@ def run_notebook(
     from fin_kedro.reports.execution import execute_notebook
 
     [path] = paths
+    if folder is None and path.is_file():
+        _data_folder(path, env)  # refuses, before anything runs, what could not be kept
     result = execute_notebook(
         notebook=path,
         parameters=typed(path, given),
@@ -70,6 +72,9 @@ def _run_several(
     """One line for each notebook: where it was kept, or why it failed."""
     from fin_kedro.reports.pool import Job, execute_many
 
+    for path in paths if folder is None else ():
+        if path.is_file():
+            _data_folder(path, options["env"])  # as above
     jobs = [Job(path, typed(path, given), options) for path in paths]
     places = _places(paths)
     shown = Shown([str(path) for path in paths])
