@@ -53,7 +53,7 @@ def approve(
 @env_choice
 @plain_errors
 def release(workflow: str, bento: Path | None, version: str | None, env: str | None) -> None:
-    """Build the service of an approved version, or check a built one.
+    """Build the service of an approved model version.
 
     The service is a bento, a folder that BentoML serves. No version is built without an approval.
     `kedro release check BENTO` computes the digest of all files of a bento anew, and says which
