@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 import shutil
 import sqlite3
+import sys
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -170,3 +172,17 @@ def test_a_ledger_moved_with_its_project_is_whole(
     shutil.copytree(tmp_path, moved, ignore=shutil.ignore_patterns("moved"))
     assert len(visible_anchors(moved / NAME)) == 2
     Ledger(moved / NAME).verify()
+
+
+def test_the_database_in_use_counts_in_its_own_project_only(
+    ledger: Ledger, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tag(ledger)  # a process that opened this project, and then another with a ledger called alike
+    other = tmp_path / "elsewhere/other"
+    (other / "conf/base").mkdir(parents=True)
+    (other / "pyproject.toml").touch()
+    used = f"sqlite:///{tmp_path}/data/mlflow/mlflow.db"
+    monkeypatch.setitem(sys.modules, "mlflow", SimpleNamespace(get_tracking_uri=lambda: used))
+    (moved := Ledger(other / NAME)).check_anchors()
+    assert visible_anchors(moved.path) == []
+    assert len(visible_anchors(ledger.path)) == 1

@@ -223,7 +223,9 @@ def test_the_command_keeps_no_notebook_over_another(write: Write, tmp_path: Path
     other = tmp_path / "other/one.ipynb"
     other.parent.mkdir()
     other.write_text(path.read_text())
-    done = CliRunner().invoke(notebooks_group, ["run", str(path), str(other)])
+    done = CliRunner().invoke(
+        notebooks_group, ["run", str(path), str(other), "--to", str(tmp_path)]
+    )
     assert done.exit_code == 1
     assert f"{other} and {path} would both be kept in one/" in done.output
     paths = [tmp_path / f"notebooks/{place}/nodes.ipynb" for place in ("fraud", "training")]

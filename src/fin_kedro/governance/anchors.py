@@ -108,9 +108,13 @@ def _in_mlflow(ledger: Path) -> Iterator[tuple[str, Any]]:
 
 
 def _databases(ledger: Path) -> list[Path]:
-    """MLflow's files: the one of the data folder, and the one in use. MLflow is not imported."""
-    mlflow = sys.modules.get("mlflow")
+    """MLflow's files: the one of the data folder, and the one in use. MLflow is not imported.
+
+    One in use that lies elsewhere may be another project's, whose ledger has the same name.
+    """
+    mlflow, project = sys.modules.get("mlflow"), project_of(ledger.resolve())
     address = str(mlflow.get_tracking_uri()) if mlflow is not None else ""
-    used = [Path(address.removeprefix(_SQLITE))] if address.startswith(_SQLITE) else []
+    used = [Path(address.removeprefix(_SQLITE)).resolve()] if address.startswith(_SQLITE) else []
+    ours = [p for p in used if project is not None and p.is_relative_to(project.resolve())]
     own = ledger.parent.parent / MLFLOW
-    return [path for path in dict.fromkeys((own, *used)) if path.is_file()]
+    return [path for path in dict.fromkeys((own, *ours)) if path.is_file()]
