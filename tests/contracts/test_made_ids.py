@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import hashlib
 import itertools
 from collections import Counter
@@ -9,6 +10,8 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -16,7 +19,7 @@ from hypothesis import strategies as st
 from fin_kedro.contracts import Contract, ContractError
 from fin_kedro.contracts.files import DeliveredTable
 from fin_kedro.contracts.reading import read_contract
-from fin_kedro.contracts.tables import split_rows
+from fin_kedro.contracts.tables import check_structure, split_rows
 from tests.contracts.samples import document, line_of, prop, write
 
 NUMBER = itertools.count()
@@ -137,3 +140,82 @@ def test_what_cannot_be_is_refused_with_its_line(
     with pytest.raises(ContractError, match=said) as caught:
         read_contract(path)
     assert f":{line_of(path, f'value: {made}')}: " in str(caught.value)
+
+
+DAY, NOON = dt.date(2026, 1, 2), dt.datetime(2026, 1, 2, 12, 0, 5)
+STORED = {
+    "n": pa.array([5, -7], pa.int64()),
+    "x": pa.array([1.5, 2.0]),
+    "t": pa.array(["a", None]),
+    "day": pa.array([DAY, DAY]),
+    "at": pa.array([NOON, NOON], pa.timestamp("us")),
+    "bad": pa.array([0, 1], pa.int64()),
+}
+OTHERWISE = {
+    "as it is": {},
+    "integers in doubles": {"n": pa.array([5.0, -7.0])},
+    "small integers": {"n": pa.array([5, -7], pa.int8())},
+    "decimals": {"x": pa.array(["1.50", "2.00"]).cast(pa.decimal128(6, 2))},
+    "single": {"x": pa.array([1.5, 2.0], pa.float32())},
+    "an empty text": {"t": pa.array(["a", ""])},
+    "days as times": {"day": pa.array([DAY, DAY]).cast(pa.timestamp("us"))},
+    "a zone": {"at": pa.array([NOON, NOON], pa.timestamp("us", "UTC"))},
+}
+CELLS = """n,x,t,day,at,bad
+5,1.5,a,2026-01-02,2026-01-02T12:00:05,0
+-7,2,,2026-01-02,2026-01-02T12:00:05,1
+"""
+
+
+def _loaded(contract: Path, path: Path) -> Any:
+    return DeliveredTable(
+        contract=str(contract),
+        filepath=str(path),
+        file_format=path.suffix[1:],
+        connection={"backend": "duckdb", "database": ":memory:"},
+    ).load()
+
+
+@pytest.mark.parametrize("made", ["content", None])
+def test_an_id_does_not_depend_on_how_a_file_keeps_values(tmp_path: Path, made: str | None) -> None:
+    role = "ignored" if made else "id"
+    kinds = {"n": "integer", "x": "number", "day": "date", "at": "timestamp"}
+    columns = [prop(n, k, role, required=True) for n, k in kinds.items()]
+    contract = contract_of(tmp_path, *columns, prop("t", "string", required=False), made=made)
+    (tmp_path / "rows.csv").write_text(CELLS)
+    name = read_contract(contract).id.name
+    told = sorted(_loaded(contract, tmp_path / "rows.csv").execute()[name])
+    if not made:
+        rest = "2026-01-02|2026-01-02 12:00:05"
+        assert told == [f"-7|2.0|{rest}", f"5|1.5|{rest}"]
+    for case, kept in OTHERWISE.items():
+        path = tmp_path / f"rows{next(NUMBER)}.parquet"
+        pq.write_table(pa.table({**STORED, **kept}), path)
+        assert sorted(_loaded(contract, path).execute()[name]) == told, case
+
+
+def test_what_is_no_integer_is_not_taken_for_its_neighbour(tmp_path: Path) -> None:
+    parts = [prop(n, k, "id", required=True) for n, k in (("n", "integer"), ("t", "string"))]
+    contract = contract_of(tmp_path, *parts, prop("x", "number"))
+    frame = pd.DataFrame({"n": [1.5, 2.0, 1.0, None], "t": "a", "x": 0.5, "bad": [0, 1, 0, 1]})
+    frame.to_parquet(tmp_path / "rows.parquet")
+    good, broken = split_rows(read_contract(contract), _loaded(contract, tmp_path / "rows.parquet"))
+    assert sorted(good.execute()["key"]) == ["1|a", "2|a"]
+    assert broken.count().execute() == 2
+
+
+@pytest.mark.parametrize("there", [["z"], ["n"]])
+def test_a_missing_part_of_a_key_is_told_by_its_name(tmp_path: Path, there: list[str]) -> None:
+    parts = [prop(n, "string", "id", required=True) for n in ("n", "m")]
+    contract = contract_of(tmp_path, *parts, prop("x", "number"))
+    frame = pd.DataFrame({name: ["a", "b"] for name in there}).assign(x=0.5, bad=[0, 1])
+    frame.to_parquet(tmp_path / "rows.parquet")
+    with pytest.raises(ContractError, match=r"column m is missing \(stated at"):
+        check_structure(read_contract(contract), _loaded(contract, tmp_path / "rows.parquet"))
+
+
+def test_a_number_that_no_integer_holds_is_set_aside_and_stops_nothing(tmp_path: Path) -> None:
+    contract = contract_of(tmp_path, prop("a", "integer"), made="content")
+    frame = pd.DataFrame({"a": [1.0, 1e300, 2.5], "bad": 0})
+    found = delivered(tmp_path, contract, frame, "parquet")
+    assert found["content_id"].nunique() == 3
